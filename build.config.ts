@@ -1,0 +1,65 @@
+// Builds dist/: the bundle and the shim. `--if-needed` does nothing when dist/ is newer than every source.
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const root = import.meta.dirname;
+const dist = join(root, "dist");
+const bundle = join(dist, "main.js");
+const shim = join(dist, "guestd-shim");
+
+function newest(path: string): number {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function isCurrent(): boolean {
+  if (!existsSync(bundle) || !existsSync(shim)) return false;
+  const sources = ["src", "package.json", "package-lock.json", "build.config.ts"].map((name) =>
+    newest(join(root, name)),
+  );
+  return Math.min(statSync(bundle).mtimeMs, statSync(shim).mtimeMs) > Math.max(...sources);
+}
+
+function compileShim(): void {
+  const source = join(root, "src", "host", "shim", "shim.c");
+  const compiler = process.env["CC"] ?? "cc";
+  try {
+    execFileSync(compiler, ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", shim, source], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  } catch (error) {
+    const why =
+      error instanceof Error && "code" in error && error.code === "ENOENT" ? "there is no C compiler" : String(error);
+    throw new Error(`the shim cannot be compiled: ${why}; install gcc and libc6-dev, or set CC`, { cause: error });
+  }
+}
+
+async function bundleDaemon(): Promise<void> {
+  rmSync(dist, { recursive: true, force: true });
+  await build({
+    entryPoints: [join(root, "src", "main.ts")],
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    // Native add-ons find their binaries relative to their own files.
+    external: ["koffi", "node-pty"],
+    // Bundled CommonJS packages ask for Node's modules with require.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    legalComments: "none",
+    sourcemap: "linked",
+    logLevel: "warning",
+  });
+}
+
+if (!(process.argv.includes("--if-needed") && isCurrent())) {
+  console.error("guestd: building dist/");
+  await bundleDaemon();
+  compileShim();
+}

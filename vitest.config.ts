@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, include: string[], options: Record<string, unknown> = {}) => ({
+  test: { name, include, environment: "node" as const, ...options },
+});
+
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      project("unit", ["tests/architecture.test.ts", "tests/unit/**/*.test.ts"], { testTimeout: 30_000 }),
+      project("http", ["tests/http/**/*.test.ts"], { testTimeout: 30_000, hookTimeout: 60_000 }),
+      project("curl", ["tests/curl/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project("kernels", ["tests/kernels/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project("sdk", ["tests/sdk/**/*.test.ts"], { testTimeout: 120_000, hookTimeout: 120_000 }),
+    ],
+  },
+});
