@@ -1,0 +1,139 @@
+import * as v from "valibot";
+
+/** Text of a query member that switches something on. */
+const Switch = v.pipe(
+  v.picklist(["1", "0", "true", "false", ""]),
+  v.transform((text) => text === "1" || text === "true" || text === ""),
+);
+const Milliseconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.description("milliseconds"));
+const QueryNumber = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+
+export const Encoding = v.picklist(["utf-8", "base64"]);
+export const Stream = v.picklist(["stdout", "stderr", "pty", "events"]);
+
+/** Query of `/v1/run`: what the body does not say when it is a command line or standard input. */
+export const RunQuery = v.object({
+  cmd: v.optional(
+    v.pipe(v.string(), v.nonEmpty(), v.description("shell command line; the body is then its standard input")),
+  ),
+  cwd: v.optional(v.string()),
+  user: v.optional(v.string()),
+  tag: v.optional(v.string()),
+  timeoutMs: v.optional(QueryNumber),
+  stdin: v.optional(Switch),
+  background: v.optional(Switch),
+  status: v.optional(Switch),
+  encoding: v.optional(Encoding),
+});
+
+/** JSON body of `/v1/run`: a program with arguments, or a shell command line. */
+export const RunBody = v.pipe(
+  v.strictObject({
+    cmd: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("program, looked up on the search path"))),
+    args: v.optional(v.array(v.string()), []),
+    shell: v.optional(
+      v.pipe(v.string(), v.nonEmpty(), v.description("instead of cmd: a command line for bash, else sh")),
+    ),
+    cwd: v.optional(v.string()),
+    envs: v.optional(v.record(v.string(), v.string()), {}),
+    user: v.optional(v.string()),
+    tag: v.optional(v.string()),
+    timeoutMs: v.optional(Milliseconds),
+    stdin: v.optional(
+      v.pipe(
+        v.union([v.string(), v.boolean()]),
+        v.description("text for standard input, or true to leave it open for later"),
+      ),
+    ),
+    background: v.optional(v.boolean(), false),
+  }),
+  v.check(({ cmd, shell }) => (cmd === undefined) !== (shell === undefined), "give either cmd or shell"),
+);
+
+export const LogQuery = v.object({
+  stream: v.optional(Stream),
+  offset: v.optional(QueryNumber),
+  follow: v.optional(Switch),
+  encoding: v.optional(Encoding),
+});
+
+export const WaitQuery = v.object({ timeoutMs: v.optional(QueryNumber) });
+export const ListQuery = v.object({ state: v.optional(v.picklist(["running", "ended"])), tag: v.optional(v.string()) });
+export const StdinQuery = v.object({ close: v.optional(Switch) });
+export const SignalBody = v.strictObject({
+  signal: v.pipe(
+    v.union([v.string(), v.number()]),
+    v.transform(String),
+    v.description("a name such as SIGINT, or a number"),
+  ),
+  scope: v.optional(v.picklist(["leader", "group", "tree"]), "group"),
+  waitMs: v.optional(v.pipe(Milliseconds, v.maxValue(60_000))),
+});
+
+export const Usage = v.object({
+  wallMs: v.number(),
+  userMs: v.number(),
+  systemMs: v.number(),
+  maxRssBytes: v.number(),
+  source: v.pipe(v.string(), v.description("wait4: exact, from the kernel; clock: only wallMs is known")),
+});
+const EndingName = v.picklist([
+  "exited",
+  "signaled",
+  "finished",
+  "timeout",
+  "oom",
+  "cancelled",
+  "spawn_failed",
+  "lost",
+]);
+const Holder = v.object({ pid: v.number(), command: v.string() });
+
+/** How a run ended; all null while it runs. */
+const EndMembers = {
+  ending: v.nullable(EndingName),
+  exitCode: v.pipe(v.nullable(v.number()), v.description("null where the program has none")),
+  signal: v.nullable(v.string()),
+  detail: v.optional(v.pipe(v.string(), v.description("which deadline, who cancelled, what failed"))),
+  usage: v.nullable(Usage),
+  pipesHeldBy: v.optional(v.array(Holder)),
+};
+
+export const Run = v.object({
+  id: v.string(),
+  kind: v.picklist(["command", "terminal", "cell"]),
+  state: v.picklist(["running", "ended"]),
+  pid: v.nullable(v.number()),
+  cmd: v.string(),
+  args: v.array(v.string()),
+  cwd: v.nullable(v.string()),
+  user: v.string(),
+  tag: v.nullable(v.string()),
+  startedAt: v.string(),
+  endedAt: v.nullable(v.string()),
+  ...EndMembers,
+  log: v.record(v.string(), v.object({ oldest: v.number(), end: v.number() })),
+});
+export const RunList = v.object({ runs: v.array(Run) });
+
+/** Answer of a run that was waited for. */
+export const RunResult = v.object({
+  id: v.string(),
+  ...EndMembers,
+  stdout: v.string(),
+  stderr: v.string(),
+  encoding: v.optional(Encoding),
+  lossy: v.optional(
+    v.pipe(v.array(Stream), v.description("streams that were no UTF-8: ask again with encoding=base64")),
+  ),
+  omittedBytes: v.optional(
+    v.pipe(v.record(v.string(), v.number()), v.description("left out at the front; /log has them")),
+  ),
+});
+export const SignalAnswer = v.object({ signaled: v.array(v.number()), survivors: v.array(v.number()) });
+export const RemoveAnswer = v.object({
+  id: v.string(),
+  ending: v.nullable(EndingName),
+  survivors: v.array(v.number()),
+});
+export const StdinAnswer = v.object({ bytes: v.number() });
