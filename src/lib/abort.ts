@@ -1,0 +1,29 @@
+/** Rejects with the signal's reason as soon as it aborts; otherwise settles as `promise` does. Leaves no listener behind. */
+export async function withAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  using _listener = onAbort(signal, () => reject(signal.reason));
+  return await Promise.race([promise, aborted]);
+}
+
+/** Calls `listener` once when `signal` aborts (at once if it has); disposing takes the listener off again. */
+export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
+  if (signal.aborted) {
+    listener();
+    return { [Symbol.dispose]: () => undefined };
+  }
+  signal.addEventListener("abort", listener, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", listener) };
+}
+
+/** Resolves after `ms`, or rejects with the signal's reason. The timer does not keep the process alive. */
+export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms).unref();
+  try {
+    await withAbort(promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
