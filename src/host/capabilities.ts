@@ -1,0 +1,77 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import type { ExecContext } from "./exec-context.ts";
+import type { Launcher } from "./launcher.ts";
+
+/** Something the daemon may be able to do here, or why not and what would help. */
+export type Capability = { name: string } & (
+  | { isAvailable: true; detail?: string }
+  | { isAvailable: false; why: string; fix: string }
+);
+
+/** Looks at what this machine and this process allow; changes nothing and starts nothing. */
+export async function findCapabilities(launcher: Launcher, exec: ExecContext): Promise<Capability[]> {
+  return [shim(launcher), users(launcher, exec), await terminals(), inotify(), cgroup()];
+}
+
+function shim(launcher: Launcher): Capability {
+  try {
+    launcher.checkShim();
+    return { name: "processes", isAvailable: true, detail: launcher.shimPath };
+  } catch (error) {
+    return { name: "processes", isAvailable: false, why: messageOf(error), fix: "npm run build" };
+  }
+}
+
+function users(launcher: Launcher, exec: ExecContext): Capability {
+  const { name } = exec.users.self();
+  if (launcher.canSwitchUser)
+    return { name: "users", isAvailable: true, detail: `guestd is ${name}: programs can run as any user` };
+  const why = `guestd runs as ${name}, not as root: programs run as ${name} only`;
+  return { name: "users", isAvailable: false, why, fix: "start guestd as root" };
+}
+
+async function terminals(): Promise<Capability> {
+  try {
+    await import("node-pty");
+    accessSync("/dev/ptmx", constants.R_OK | constants.W_OK);
+    return { name: "terminals", isAvailable: true };
+  } catch (error) {
+    return {
+      name: "terminals",
+      isAvailable: false,
+      why: messageOf(error),
+      fix: "npm ci with python3, make and g++ installed, or mount /dev/pts",
+    };
+  }
+}
+
+function inotify(): Capability {
+  try {
+    const watches = readFileSync("/proc/sys/fs/inotify/max_user_watches", "latin1").trim();
+    return { name: "inotify", isAvailable: true, detail: `${watches} watches a user` };
+  } catch (error) {
+    return {
+      name: "inotify",
+      isAvailable: false,
+      why: messageOf(error),
+      fix: "a kernel with inotify; watching falls back to polling",
+    };
+  }
+}
+
+function cgroup(): Capability {
+  const fix = "mount cgroup2 writable for guestd (delegation); without it runs are told apart by their process trees";
+  try {
+    const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+    const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1];
+    if (own === undefined || !mount) return { name: "cgroup", isAvailable: false, why: "no cgroup2 is mounted", fix };
+    accessSync(`${mount}${own}/cgroup.procs`, constants.W_OK);
+    return { name: "cgroup", isAvailable: true, detail: `${mount}${own}` };
+  } catch (error) {
+    return { name: "cgroup", isAvailable: false, why: messageOf(error), fix };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,128 @@
+import { stat } from "node:fs/promises";
+import { errnoName, fromErrno, SandboxError } from "../errors.ts";
+import { buildEnvironment, checkEnvironment, type Environment } from "./env.ts";
+import type { ProgramSpec } from "./launcher.ts";
+import { canEnterDirectory } from "./permissions.ts";
+import { resolvePath } from "./paths.ts";
+import type { Identity, Users } from "./users.ts";
+
+/** A program as a caller asks for it: nothing resolved, everything but the command optional. */
+export interface ProgramRequest {
+  argv: readonly [string, ...string[]];
+  envs?: Environment | undefined;
+  /** Home of the user unless given. */
+  cwd?: string | undefined;
+  user?: string | undefined;
+  hasStdin: boolean;
+}
+
+/**
+ * Who, where and with what environment things happen when a caller does not say: the one place that knows.
+ * The defaults come from the command line and may be replaced by `/init`.
+ */
+export class ExecContext {
+  readonly users: Users;
+  readonly path: string;
+  #defaultUser: string | undefined;
+  #defaultDirectory: string | undefined;
+  #internalEnv: Environment;
+  #globalEnv: Environment = {};
+
+  constructor(options: {
+    users: Users;
+    path: string;
+    defaultUser?: string | undefined;
+    defaultDirectory?: string | undefined;
+    internalEnv?: Environment;
+  }) {
+    this.users = options.users;
+    this.path = options.path;
+    this.#defaultUser = options.defaultUser;
+    this.#defaultDirectory = options.defaultDirectory;
+    this.#internalEnv = options.internalEnv ?? {};
+  }
+
+  /** Who acts when nobody is named: as configured, else the account `user`, else the account guestd runs as. */
+  get defaultUser(): Identity {
+    if (this.#defaultUser !== undefined) return this.user(this.#defaultUser);
+    return this.users.find("user") ?? this.users.self();
+  }
+
+  /** Where an empty path leads; undefined: home. */
+  get defaultDirectory(): string | undefined {
+    return this.#defaultDirectory;
+  }
+
+  /** Variables of every program: guestd's own (which nothing in `global` overrides) and those set by `/init`. */
+  get globalEnv(): Environment {
+    return { ...this.#globalEnv, ...this.#internalEnv };
+  }
+
+  setDefaultUser(name: string): void {
+    this.#defaultUser = name;
+  }
+
+  setDefaultDirectory(path: string): void {
+    this.#defaultDirectory = path;
+  }
+
+  /** Replaces all variables that an earlier call set. @throws SandboxError invalid_argument */
+  setGlobalEnv(env: Environment): void {
+    checkEnvironment(env);
+    this.#globalEnv = { ...env };
+  }
+
+  setInternalEnv(env: Environment): void {
+    this.#internalEnv = { ...this.#internalEnv, ...env };
+  }
+
+  /** The named account, or the default one. @throws SandboxError unauthenticated when there is none of that name */
+  user(name: string | undefined): Identity {
+    return name === undefined ? this.defaultUser : this.users.get(name);
+  }
+
+  /** Resolves a path as `user` means it. */
+  resolve(path: string, user: Identity): string {
+    return resolvePath(path, user, this.#defaultDirectory);
+  }
+
+  /** The environment of a program of `user`; `envs` wins over everything. @throws SandboxError invalid_argument */
+  environment(user: Identity, envs: Environment = {}): Record<string, string> {
+    checkEnvironment(envs);
+    return buildEnvironment(user, this.path, [this.globalEnv, envs]);
+  }
+
+  /** @throws SandboxError invalid_argument (directory, variables), unauthenticated (user) */
+  async program(request: ProgramRequest): Promise<ProgramSpec> {
+    const identity = this.user(request.user);
+    return {
+      argv: request.argv,
+      env: this.environment(identity, request.envs),
+      cwd: await this.#directory(request.cwd, identity),
+      identity,
+      hasStdin: request.hasStdin,
+    };
+  }
+
+  /** `cwd` if `user` can enter it, else their home, else `/`. */
+  directoryOrHome(cwd: string, user: Identity): string {
+    return [this.resolve(cwd, user), user.home].find((folder) => canEnterDirectory(user, folder)) ?? "/";
+  }
+
+  async #directory(cwd: string | undefined, user: Identity): Promise<string> {
+    const wanted = this.resolve(cwd ?? "", user);
+    try {
+      const found = await stat(wanted);
+      if (found.isDirectory()) return wanted;
+      throw new SandboxError("invalid_argument", `cwd '${wanted}' is not a directory`, { reason: "cwd_missing" });
+    } catch (error) {
+      if (errnoName(error) !== "ENOENT") throw fromErrno(error, `cannot use cwd '${wanted}'`, "invalid_argument");
+      // An account without a home starts in / as it would at a login; a directory somebody named must be there.
+      if (wanted === user.home && !cwd) return "/";
+      throw new SandboxError("invalid_argument", `cwd '${wanted}' does not exist`, {
+        reason: "cwd_missing",
+        cause: error,
+      });
+    }
+  }
+}

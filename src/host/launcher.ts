@@ -1,0 +1,124 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
+import { SandboxError } from "../errors.ts";
+import type { OutputSink } from "./child.ts";
+import { reap } from "./libc.ts";
+import type { ByteSink } from "./output-pipe.ts";
+import { type PipeChild, startPipeChild } from "./pipe-child.ts";
+import { terminateTree } from "./process-group.ts";
+import type { ShimHost, ShimOptions } from "./shim/shim.ts";
+import type { Identity } from "./users.ts";
+
+/** Soft limit of open descriptors: far above what select(2) can take, far below what makes "close all" loops slow. */
+const OPEN_FILES = 65_536;
+/** Programs go first when memory runs out, the daemon last. */
+const OOM_SCORE_ADJ = 100;
+
+/** What to run, as whom and where; everything is resolved. */
+export interface ProgramSpec {
+  argv: readonly [string, ...string[]];
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  identity: Identity;
+  hasStdin: boolean;
+}
+
+/** Starts programs through the shim and reaps the shims. One per daemon: it listens for SIGCHLD. */
+export class Launcher implements ShimHost, AsyncDisposable {
+  readonly shimPath: string;
+  readonly #uid = process.geteuid?.() ?? 0;
+  readonly #oomScoreAdj = Math.max(OOM_SCORE_ADJ, ownOomScoreAdj());
+  readonly #niceness = getPriority() < 0 ? 0 : undefined;
+  /** Shims with something left to watch, with the end of that. */
+  readonly #live = new Map<number, Promise<void>>();
+  /** Shims whose report pipe has closed: they have exited or are about to. */
+  readonly #exiting = new Set<number>();
+  readonly #onChild = (): void => this.#reapExiting();
+
+  constructor(options: { shimPath: string }) {
+    this.shimPath = options.shimPath;
+    process.on("SIGCHLD", this.#onChild);
+  }
+
+  /** Whether programs can run as other users than the daemon's own. */
+  get canSwitchUser(): boolean {
+    return this.#uid === 0;
+  }
+
+  /** @throws SandboxError unavailable when the shim was not built or cannot be run */
+  checkShim(): void {
+    try {
+      accessSync(this.shimPath, constants.X_OK);
+    } catch (error) {
+      throw new SandboxError("unavailable", `the shim ${this.shimPath} cannot be run`, {
+        cause: error,
+        hint: "build it with: npm run build",
+      });
+    }
+  }
+
+  /**
+   * Starts a program on pipes; with `onChannel` it gets two more, for a protocol of its own.
+   * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else
+   */
+  async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<PipeChild> {
+    const { argv, hasStdin } = program;
+    return startPipeChild(this, { argv, env: envList(program.env), hasStdin, onChannel }, this.#options(program), sink);
+  }
+
+  adopt(shimPid: number, gone: Promise<void>): void {
+    this.#live.set(shimPid, gone);
+    void gone.then(() => {
+      this.#live.delete(shimPid);
+      this.#exiting.add(shimPid);
+      this.#reapExiting();
+    });
+  }
+
+  /** Ends whatever programs left running in the background, also of runs that were forgotten. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const trees = [...this.#live].map(([shimPid, gone]) => ({ pid: -1, shimPid, gone, hasEnded: true }));
+    await Promise.all(trees.map((tree) => terminateTree(tree, { signal: "SIGTERM", graceMs: 500, killWaitMs: 1000 })));
+    process.off("SIGCHLD", this.#onChild);
+  }
+
+  #options({ identity, cwd }: ProgramSpec): ShimOptions {
+    if (!this.canSwitchUser && identity.uid !== this.#uid) throw notSwitchable(identity, this.#uid);
+    return {
+      identity: this.canSwitchUser ? identity : undefined,
+      cwd,
+      openFiles: OPEN_FILES,
+      oomScoreAdj: this.#oomScoreAdj,
+      niceness: this.#niceness,
+    };
+  }
+
+  #reapExiting(): void {
+    for (const pid of this.#exiting) {
+      if (reap(pid) !== undefined) this.#exiting.delete(pid);
+    }
+  }
+}
+
+function notSwitchable(identity: Identity, uid: number): SandboxError {
+  return new SandboxError(
+    "permission_denied",
+    `cannot run as '${identity.name}': guestd runs as uid ${uid}, and only root can switch users`,
+    {
+      reason: "user_not_switchable",
+      hint: "start guestd as root, or ask for no user",
+    },
+  );
+}
+
+function envList(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+}
+
+function ownOomScoreAdj(): number {
+  try {
+    return Number(readFileSync("/proc/self/oom_score_adj", "latin1"));
+  } catch {
+    return 0; // no such file: nothing to be relative to
+  }
+}

@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { SandboxError } from "../errors.ts";
+import type { Identity } from "./users.ts";
+
+/** Longest path the kernel takes, in bytes, without the final NUL. */
+const MAX_PATH_BYTES = 4095;
+const MAX_NAME_BYTES = 255;
+
+/**
+ * Resolves a path as callers write it: empty is the default directory (or home), `~` the user's home, relative is
+ * relative to home. An absolute path comes back unchanged: replies repeat it as it was asked.
+ * @throws SandboxError invalid_argument for `~other`, NUL bytes and what the kernel could never open.
+ */
+export function resolvePath(path: string, user: Identity, defaultDirectory?: string): string {
+  if (path === "") return defaultDirectory ?? user.home;
+  checkPath(path);
+  if (path.startsWith("/")) return path;
+  if (path === "~") return user.home;
+  if (path.startsWith("~/") || path.startsWith("~\\")) return join(user.home, path.slice(2));
+  if (path.startsWith("~")) {
+    throw new SandboxError(
+      "invalid_argument",
+      `failed to expand path '' for user '${user.name}': cannot expand user-specific home dir`,
+      { hint: "use ~ for the user's own home, or an absolute path" },
+    );
+  }
+  return join(user.home, path);
+}
+
+/** @throws SandboxError invalid_argument when no system call could take `path`. */
+export function checkPath(path: string): void {
+  if (path.includes("\0")) {
+    throw new SandboxError("invalid_argument", `path ${JSON.stringify(path)} contains a NUL byte`);
+  }
+  // A character has at most three bytes per UTF-16 unit: most paths need no counting.
+  if (path.length * 3 > MAX_NAME_BYTES) checkLength(path);
+}
+
+function checkLength(path: string): void {
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    throw new SandboxError("invalid_argument", `path is longer than ${MAX_PATH_BYTES} bytes: file name too long`);
+  }
+  const long = path.split("/").find((name) => Buffer.byteLength(name) > MAX_NAME_BYTES);
+  if (long !== undefined) {
+    throw new SandboxError(
+      "invalid_argument",
+      `name ${JSON.stringify(long)} is longer than ${MAX_NAME_BYTES} bytes: file name too long`,
+    );
+  }
+}

@@ -1,0 +1,118 @@
+import { constants } from "node:os";
+import { errnoName, fromErrno, SandboxError } from "../errors.ts";
+import { delay } from "../lib/abort.ts";
+import type { SignalName } from "./child.ts";
+import { descendantsOf, isRunning, processGroupOf, processState } from "./process-tree.ts";
+
+/** Whom a signal is for: the program itself, its process group, or everything that descends from it. */
+export type SignalScope = "leader" | "group" | "tree";
+
+/** A program and what descends from its shim. */
+export interface ProcessTree {
+  readonly pid: number;
+  readonly shimPid: number;
+  readonly hasEnded: boolean;
+  /** Resolves when nothing is left. */
+  readonly gone: Promise<void>;
+}
+
+/** What became of a signal. */
+export interface SignalReport {
+  /** Processes it was sent to. */
+  signaled: readonly number[];
+  /** Those of them that still run after the waiting time. */
+  survivors: readonly number[];
+}
+
+const POLL_MS = 5;
+
+/** A signal by name (`SIGTERM`, `TERM`) or number. @throws SandboxError invalid_argument */
+export function parseSignal(text: string): SignalName {
+  const upper = text.trim().toUpperCase();
+  const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+  if (name in constants.signals) return name as SignalName;
+  const byNumber = Object.entries(constants.signals).find(([, number]) => String(number) === upper)?.[0];
+  if (byNumber) return byNumber as SignalName;
+  throw new SandboxError("invalid_argument", `unknown signal ${JSON.stringify(text)}`, {
+    hint: "use a name such as SIGTERM or SIGINT",
+  });
+}
+
+/**
+ * Sends `signal` and watches for at most `waitMs` whether its targets go away.
+ * Group and tree reach what the program left behind too, also after its own end.
+ * @throws SandboxError not_found when there is nobody in that scope, permission_denied when none may be signalled
+ */
+export async function signalProcess(
+  child: ProcessTree,
+  signal: SignalName,
+  options: { scope: SignalScope; waitMs: number },
+): Promise<SignalReport> {
+  const targets = targetsOf(child, options.scope);
+  if (targets.length === 0) {
+    throw new SandboxError("not_found", `process ${child.pid} has ended and its ${options.scope} is empty`, {
+      reason: "process_not_found",
+    });
+  }
+  const signaled = sendTo(child, targets, signal, options.scope);
+  const deadline = performance.now() + options.waitMs;
+  // A zombie counts as there: whoever asks next must not find the process any more.
+  while (targets.some((pid) => processState(pid) !== undefined) && performance.now() < deadline) {
+    await delay(POLL_MS);
+  }
+  return { signaled, survivors: targets.filter(isRunning) };
+}
+
+/**
+ * Ends a program and everything that descends from it: `signal`, then after `graceMs` SIGKILL, repeated for what is born meanwhile.
+ * @returns who is left after `killWaitMs` more, normally nobody
+ */
+export async function terminateTree(
+  child: ProcessTree,
+  options: { signal: SignalName; graceMs: number; killWaitMs: number },
+): Promise<readonly number[]> {
+  if (options.graceMs > 0) {
+    sendTo(child, targetsOf(child, "tree"), options.signal, "tree");
+    await Promise.race([child.gone, delay(options.graceMs)]);
+  }
+  const deadline = performance.now() + options.killWaitMs;
+  let left = targetsOf(child, "tree");
+  while (left.length > 0 && performance.now() < deadline) {
+    sendTo(child, left, "SIGKILL", "tree");
+    await Promise.race([child.gone, delay(POLL_MS)]);
+    left = targetsOf(child, "tree");
+  }
+  return left;
+}
+
+/** Live processes in a scope. A pid is only used while the shim, its ancestor, keeps it from being anybody else's. */
+function targetsOf(child: ProcessTree, scope: SignalScope): number[] {
+  if (scope === "leader") return child.hasEnded ? [] : [child.pid];
+  const tree = descendantsOf(child.shimPid).filter(isRunning);
+  if (scope === "tree") return tree;
+  return tree.filter((pid) => processGroupOf(pid) === child.pid);
+}
+
+/** Sends to all targets, the group in one call so that nobody forks out of it. Returns who was reached. */
+function sendTo(child: ProcessTree, targets: readonly number[], signal: SignalName, scope: SignalScope): number[] {
+  const hasGroup = scope !== "leader" && targets.some((pid) => processGroupOf(pid) === child.pid);
+  if (hasGroup) send(-child.pid, signal);
+  const isReached = (pid: number): boolean => (hasGroup && processGroupOf(pid) === child.pid) || send(pid, signal);
+  const reached = targets.filter((pid) => (scope === "group" ? hasGroup : isReached(pid)));
+  if (reached.length > 0 || signal === "SIGKILL") return reached;
+  const alive = targets.find(isRunning);
+  if (alive === undefined) return [];
+  throw new SandboxError("permission_denied", `not permitted to send ${signal} to process ${alive}`);
+}
+
+/** Whether the signal was delivered; false for a target that is gone or not ours to signal. */
+function send(pid: number, signal: SignalName): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    const name = errnoName(error);
+    if (name === "ESRCH" || name === "EPERM") return false;
+    throw fromErrno(error, `cannot send ${signal} to process ${pid}`);
+  }
+}

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { PipeHolder } from "./child.ts";
+
+/** More processes than this in one run are not looked at: the answer would be stale before it is complete. */
+const MAX_PROCESSES = 10_000;
+
+/** Children of `pid` that are alive or zombies, of all its threads; none when it is gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number),
+    );
+  } catch {
+    return []; // it went away while we looked
+  }
+}
+
+/** All descendants of `pid`, nearest first, without itself. */
+export function descendantsOf(pid: number): number[] {
+  const found: number[] = [];
+  for (let next = childrenOf(pid); next.length > 0 && found.length < MAX_PROCESSES; next = next.flatMap(childrenOf)) {
+    found.push(...next);
+  }
+  return found;
+}
+
+/** The state letter of /proc/pid/stat (`R`, `S`, `Z` …), or undefined when there is no such process. */
+export function processState(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat[stat.lastIndexOf(")") + 2];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The process group of `pid`, or undefined when it is gone. */
+export function processGroupOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether `pid` exists and is no zombie. */
+export function isRunning(pid: number): boolean {
+  const state = processState(pid);
+  return state !== undefined && state !== "Z" && state !== "X";
+}
+
+/** Those of `pids` that have one of the pipes open, with their command names. */
+export function pipeHolders(pids: readonly number[], pipeInodes: ReadonlySet<number>): PipeHolder[] {
+  return pids.filter((pid) => holdsPipe(pid, pipeInodes)).map((pid) => ({ pid, command: commandName(pid) }));
+}
+
+function holdsPipe(pid: number, inodes: ReadonlySet<number>): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const inode = /^pipe:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      return inode !== undefined && inodes.has(Number(inode));
+    });
+  } catch {
+    return false; // gone, or not ours to look at
+  }
+}
+
+function commandName(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
+  } catch {
+    return "";
+  }
+}

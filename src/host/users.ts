@@ -1,0 +1,110 @@
+import { readFileSync, statSync } from "node:fs";
+import { SandboxError } from "../errors.ts";
+
+/** Who a program or file operation is: ids, supplementary groups and what the account database says of the account. */
+export interface Identity {
+  name: string;
+  uid: number;
+  gid: number;
+  /** Primary group first, then every group that lists the account. */
+  groups: readonly number[];
+  home: string;
+  shell: string;
+}
+
+interface Database {
+  stamp: string;
+  users: Map<string, Identity>;
+  userNames: Map<number, string>;
+  groupNames: Map<number, string>;
+}
+
+/**
+ * The accounts of this machine, read from `/etc/passwd` and `/etc/group` and read again when either changes.
+ * A static file read, no name service: the same answer in every image.
+ */
+export class Users {
+  readonly #passwd: string;
+  readonly #group: string;
+  #database: Database | undefined;
+
+  constructor(options: { passwd?: string; group?: string } = {}) {
+    this.#passwd = options.passwd ?? "/etc/passwd";
+    this.#group = options.group ?? "/etc/group";
+  }
+
+  /** The account of that name, or undefined. */
+  find(name: string): Identity | undefined {
+    return this.#load().users.get(name);
+  }
+
+  /** @throws SandboxError unauthenticated, as the wire contract says, when there is no such account. */
+  get(name: string): Identity {
+    const identity = this.find(name);
+    if (!identity) throw new SandboxError("unauthenticated", `invalid username: '${name}'`, { reason: "user_unknown" });
+    return identity;
+  }
+
+  /** The account this process runs as; one without a database entry gets a numeric name and `/` as home. */
+  self(): Identity {
+    const uid = process.geteuid?.() ?? 0;
+    const known = this.find(this.userName(uid));
+    if (known) return known;
+    const gid = process.getegid?.() ?? 0;
+    return { name: String(uid), uid, gid, groups: [gid], home: process.cwd(), shell: "/bin/sh" };
+  }
+
+  /** Account name of a uid, or the number as text. */
+  userName(uid: number): string {
+    return this.#load().userNames.get(uid) ?? String(uid);
+  }
+
+  /** Group name of a gid, or the number as text. */
+  groupName(gid: number): string {
+    return this.#load().groupNames.get(gid) ?? String(gid);
+  }
+
+  #load(): Database {
+    const stamp = `${stampOf(this.#passwd)} ${stampOf(this.#group)}`;
+    if (this.#database?.stamp !== stamp) this.#database = readDatabase(stamp, this.#passwd, this.#group);
+    return this.#database;
+  }
+}
+
+function stampOf(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat ? `${stat.ino}:${stat.mtimeNs}:${stat.size}` : "none";
+}
+
+function fieldsOf(file: string): string[][] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return []; // an image without the file has no named accounts
+  }
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => line.split(":"));
+}
+
+function readDatabase(stamp: string, passwd: string, group: string): Database {
+  const memberships = new Map<string, number[]>();
+  const groupNames = new Map<number, string>();
+  for (const [name = "", , gid = "", members = ""] of fieldsOf(group)) {
+    if (!groupNames.has(Number(gid))) groupNames.set(Number(gid), name);
+    for (const member of members.split(",").filter(Boolean)) {
+      memberships.set(member, [...(memberships.get(member) ?? []), Number(gid)]);
+    }
+  }
+  const users = new Map<string, Identity>();
+  const userNames = new Map<number, string>();
+  for (const [name = "", , uid = "", gid = "", , home = "", shell = ""] of fieldsOf(passwd)) {
+    if (name === "" || users.has(name) || !/^\d+$/.test(uid) || !/^\d+$/.test(gid)) continue;
+    const groups = [...new Set([Number(gid), ...(memberships.get(name) ?? [])])];
+    users.set(name, { name, uid: Number(uid), gid: Number(gid), groups, home: home || "/", shell: shell || "/bin/sh" });
+    if (!userNames.has(Number(uid))) userNames.set(Number(uid), name);
+  }
+  return { stamp, users, userNames, groupNames };
+}
