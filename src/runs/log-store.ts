@@ -1,0 +1,171 @@
+import { SandboxError } from "../errors.ts";
+import { BLOCK_BYTES, LogBlock, type LogOffsets } from "./log-block.ts";
+import { type SpillBudget, SpillFile } from "./spill-file.ts";
+
+/** Bounds of one log, in bytes. */
+export interface LogLimits {
+  /** Kept in memory before the older part moves to disk. */
+  memoryBytes: number;
+  /** Kept on disk; the oldest part goes first. */
+  diskBytes: number;
+}
+
+/** A log of this size or less stays in memory when its run has ended. */
+const SMALL_LOG_BYTES = 64 * 1024;
+/** Bytes that wait for the disk before the program has to wait too. */
+const MAX_UNSPILLED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The blocks of one log: the newest in memory, older ones in a file, the oldest gone. Writing to disk goes on beside
+ * appending; a block is dropped from memory only when its image is on disk.
+ */
+export class LogStore {
+  readonly #limits: LogLimits;
+  readonly #budget: SpillBudget;
+  /** Consecutive sequences, oldest first; the last one grows. */
+  #blocks: LogBlock[] = [];
+  #memoryBytes = 0;
+  #file: SpillFile | "none" | "failed" = "none";
+  #isSpilling = false;
+  #isClosed = false;
+  /** Called when a full store can take more. */
+  onDrain: (() => void) | undefined;
+
+  constructor(options: { limits: LogLimits; budget: SpillBudget }) {
+    this.#limits = options.limits;
+    this.#budget = options.budget;
+  }
+
+  /** Blocks that can be read, oldest first. */
+  get blocks(): readonly LogBlock[] {
+    return this.#blocks;
+  }
+
+  get diskBytes(): number {
+    return this.#file instanceof SpillFile ? this.#file.bytes : 0;
+  }
+
+  /** Whether the disk cannot keep up. */
+  get isFull(): boolean {
+    return this.#unspilledBytes() > MAX_UNSPILLED_BYTES;
+  }
+
+  /** The block to append to; a new one, of a size that suits `wanted` bytes, when the last takes no more. */
+  writable(position: number, ends: LogOffsets, wanted: number): LogBlock {
+    const last = this.#blocks.at(-1);
+    if (last && last.room > 0) return last;
+    const previous = last ? (last.bytes?.length ?? BLOCK_BYTES) : 0;
+    const capacity = LogBlock.capacityAfter(previous, wanted);
+    const sequence = last ? last.sequence + 1 : 0;
+    const block = new LogBlock({ sequence, start: position, starts: { ...ends }, capacity });
+    this.#blocks.push(block);
+    this.#memoryBytes += capacity;
+    return block;
+  }
+
+  /** The block after `block`, or undefined when that is the last. `isGone` when it was dropped, and readers with it. */
+  after(block: LogBlock): { next: LogBlock | undefined; isGone: boolean } {
+    const first = this.#blocks[0];
+    const index = block.sequence + 1 - (first?.sequence ?? 0);
+    return { next: first && this.#blocks[index], isGone: index < 0 };
+  }
+
+  /** A block's bytes, from disk when they are only there; undefined when they are gone. */
+  async load(block: LogBlock): Promise<Buffer | undefined> {
+    if (block.bytes) return block.bytes;
+    if (!(this.#file instanceof SpillFile)) return undefined;
+    const bytes = await this.#file.read(block.sequence);
+    const oldest = this.#blocks[0];
+    return oldest && block.sequence >= oldest.sequence ? bytes : undefined;
+  }
+
+  /** Moves older blocks to disk if there is too much in memory. */
+  balance(): void {
+    if (this.#isSpilling || this.#unspilledBytes() <= this.#limits.memoryBytes) return;
+    this.#spill();
+  }
+
+  /** Nothing more is expected: a large log leaves memory. Late bytes are still taken. */
+  close(): void {
+    this.#isClosed = true;
+    if (!this.#isSpilling && this.#memoryBytes > SMALL_LOG_BYTES) this.#spill();
+  }
+
+  /** Gives memory and disk back. */
+  dispose(): void {
+    this.#isClosed = true;
+    this.#blocks = [];
+    this.#memoryBytes = 0;
+    if (this.#file instanceof SpillFile) this.#file.close();
+    this.#file = "failed";
+  }
+
+  #unspilledBytes(): number {
+    let bytes = 0;
+    for (let index = this.#blocks.length - 1; index >= 0; index -= 1) {
+      const block = this.#blocks[index];
+      if (!block || block.isOnDisk) break;
+      bytes += block.bytes?.length ?? 0;
+    }
+    return bytes;
+  }
+
+  #spill(): void {
+    this.#isSpilling = true;
+    void this.#spillAll().finally(() => (this.#isSpilling = false));
+  }
+
+  /** Writes what is sealed (everything, once closed) and keeps the newest part in memory as well. Never rejects. */
+  async #spillAll(): Promise<void> {
+    try {
+      for (let batch = this.#admit(); batch.length > 0 && this.#file instanceof SpillFile; batch = this.#admit()) {
+        await this.#file.write(batch);
+        for (const block of batch) block.isOnDisk = true;
+        this.#forgetFromMemory();
+        if (!this.isFull) this.onDrain?.();
+      }
+    } catch {
+      // No disk, or none left: what does not fit in memory is gone, and whoever asks for it is told so.
+      if (this.#file instanceof SpillFile) this.#file.close();
+      this.#file = "failed";
+    }
+    if (this.#file === "failed") this.#dropOldest();
+    this.onDrain?.();
+  }
+
+  /** The next blocks to write, with room made for them; none when there is nothing to do or no disk. */
+  #admit(): LogBlock[] {
+    if (this.#file === "failed" || this.#blocks.length === 0) return [];
+    if (this.#file === "none") this.#file = SpillFile.open(this.#budget, this.#limits.diskBytes);
+    const isDue = this.#isClosed
+      ? this.#memoryBytes > SMALL_LOG_BYTES
+      : this.#unspilledBytes() > this.#limits.memoryBytes;
+    if (!isDue) return [];
+    const batch = this.#blocks.filter((block) => !block.isOnDisk).slice(0, this.#isClosed ? undefined : -1);
+    for (const block of batch) {
+      const kept = this.#file.admit(block.sequence);
+      if (kept === undefined) throw new SandboxError("resource_exhausted", "no disk space for logs");
+      while ((this.#blocks[0]?.sequence ?? kept) < kept) this.#dropFirst();
+    }
+    return batch.filter((block) => block.sequence >= (this.#blocks[0]?.sequence ?? 0));
+  }
+
+  #forgetFromMemory(): void {
+    const keep = this.#isClosed ? 0 : this.#limits.memoryBytes;
+    for (const block of this.#blocks) {
+      if (this.#memoryBytes <= keep) return;
+      if (!block.isOnDisk || !block.bytes) continue;
+      this.#memoryBytes -= block.bytes.length;
+      block.bytes = undefined;
+    }
+  }
+
+  #dropOldest(): void {
+    this.#blocks = this.#blocks.filter((block) => block.bytes !== undefined);
+    while (this.#memoryBytes > this.#limits.memoryBytes && this.#blocks.length > 1) this.#dropFirst();
+  }
+
+  #dropFirst(): void {
+    this.#memoryBytes -= this.#blocks.shift()?.bytes?.length ?? 0;
+  }
+}

@@ -1,0 +1,221 @@
+import { SandboxError } from "../errors.ts";
+import { Notifier } from "../lib/notifier.ts";
+import {
+  BLOCK_BYTES,
+  BlockCursor,
+  LOG_STREAMS,
+  type LogBlock,
+  type LogChunk,
+  type LogOffsets,
+  type LogStream,
+} from "./log-block.ts";
+import { type LogLimits, LogStore } from "./log-store.ts";
+import type { SpillBudget } from "./spill-file.ts";
+
+/** Where a reader begins: a cursor (`LogChunk.position`), or a place in each stream it names; others begin at their oldest byte. */
+export type LogStart = { position: number } | { offsets: Partial<LogOffsets> };
+
+export interface ReadOptions {
+  from: LogStart;
+  /** Only these; all unless given. */
+  streams?: readonly LogStream[];
+  /** Goes on until the log is closed; otherwise ends with what is there. */
+  follow: boolean;
+  signal?: AbortSignal;
+  /** Longest piece, 64 KiB unless given. */
+  maxChunkBytes?: number;
+}
+
+const NO_OFFSETS: LogOffsets = { stdout: 0, stderr: 0, pty: 0, events: 0 };
+
+/**
+ * Everything a run has printed, addressed by absolute byte offset per stream and by one position over all streams, in the
+ * order it arrived. Appending never waits for readers, and readers never for each other: each holds a cursor of its own.
+ * Recent bytes are in memory, older ones in a bounded file; what fell out of that is gone, and a reader there is told so.
+ */
+export class RunLog {
+  readonly #store: LogStore;
+  readonly #changed = new Notifier();
+  readonly #ends: Record<LogStream, number> = { ...NO_OFFSETS };
+  #position = 0;
+  #isClosed = false;
+  #isDisposed = false;
+
+  constructor(options: { limits: LogLimits; budget: SpillBudget }) {
+    this.#store = new LogStore(options);
+  }
+
+  /** Called when a full log can take more. */
+  set onDrain(callback: () => void) {
+    this.#store.onDrain = callback;
+  }
+
+  /** Bytes appended to each stream so far. */
+  get ends(): LogOffsets {
+    return this.#ends;
+  }
+
+  /** Bytes appended to all streams so far: the position of whoever has read everything. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The first byte of each stream that can still be read. */
+  get oldest(): LogOffsets {
+    return this.#store.blocks[0]?.starts ?? this.#ends;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get diskBytes(): number {
+    return this.#store.diskBytes;
+  }
+
+  /** Whether the disk cannot keep up: the source should stop until `onDrain`. */
+  get isFull(): boolean {
+    return this.#store.isFull;
+  }
+
+  /**
+   * Appends a copy of `bytes`. `isUnit` keeps them apart from their neighbours: readers get where they begin and end.
+   * What comes after `close()` is still kept (a left-over child may write) but holds up nobody's reading.
+   */
+  append(stream: LogStream, bytes: Uint8Array, options: { isUnit?: boolean } = {}): void {
+    if (this.#isDisposed) return;
+    for (let rest = bytes; rest.length > 0;) {
+      const taken = this.#store
+        .writable(this.#position, this.#ends, rest.length)
+        .append(stream, rest, options.isUnit ?? false);
+      rest = rest.subarray(taken);
+      this.#ends[stream] += taken;
+      this.#position += taken;
+    }
+    this.#changed.notify();
+    this.#store.balance();
+  }
+
+  /** The run has ended: followers end when they have read everything. */
+  close(): void {
+    this.#isClosed = true;
+    this.#changed.notify();
+    this.#store.close();
+  }
+
+  /** Gives memory and disk back; readers end with `not_found`. */
+  dispose(): void {
+    this.#isClosed = true;
+    this.#isDisposed = true;
+    this.#store.dispose();
+    this.#changed.notify();
+  }
+
+  /** Throws what reading from `from` would throw at once. */
+  checkStart(from: LogStart, streams: readonly LogStream[] = LOG_STREAMS): void {
+    this.#seek(from, streams);
+  }
+
+  /**
+   * Reads from `from` on, in order of arrival. Aborting ends this reading only.
+   * @throws SandboxError out_of_range (the oldest place is named) when that part is gone, also later if the reader falls
+   *   that far behind; invalid_argument when it is in the future; not_found when the run is forgotten meanwhile
+   */
+  async *read(options: ReadOptions): AsyncGenerator<LogChunk> {
+    const { from, follow, signal, streams = LOG_STREAMS, maxChunkBytes = BLOCK_BYTES } = options;
+    let cursor = this.#seek(from, streams);
+    for (;;) {
+      signal?.throwIfAborted();
+      if (cursor) {
+        const bytes = cursor.block.bytes ?? (await this.#load(cursor.block));
+        for (let chunk = cursor.next(bytes, maxChunkBytes); chunk; chunk = cursor.next(bytes, maxChunkBytes)) {
+          const wanted = streams.includes(chunk.stream) ? trim(chunk, from) : undefined;
+          if (wanted) yield wanted;
+        }
+      }
+      const next = cursor ? this.#after(cursor.block) : this.#store.blocks[0];
+      if (next) {
+        cursor = new BlockCursor(next);
+        continue;
+      }
+      if (!follow || this.#isClosed) return;
+      await this.#changed.wait(signal);
+    }
+  }
+
+  #after(block: LogBlock): LogBlock | undefined {
+    const { next, isGone } = this.#store.after(block);
+    if (isGone || this.#isDisposed) throw this.#trimmed();
+    return next;
+  }
+
+  async #load(block: LogBlock): Promise<Buffer> {
+    const bytes = await this.#store.load(block);
+    if (!bytes) throw this.#trimmed();
+    return bytes;
+  }
+
+  /** A cursor at the start of the block where reading begins, or undefined when there is none. */
+  #seek(from: LogStart, streams: readonly LogStream[]): BlockCursor | undefined {
+    if (this.#isDisposed) throw this.#trimmed();
+    const [first] = this.#store.blocks;
+    if ("position" in from) {
+      if (from.position > this.#position) throw future("log", from.position, this.#position);
+      if (first && from.position < first.start) throw this.#trimmed();
+      return this.#cursorAt((block) => block.start, from.position);
+    }
+    const cursors = streams.map((stream) => {
+      const offset = from.offsets[stream];
+      if (offset !== undefined && offset > this.#ends[stream]) throw future(stream, offset, this.#ends[stream]);
+      if (offset !== undefined && offset < this.oldest[stream]) throw this.#trimmed(stream);
+      return this.#cursorAt((block) => block.starts[stream], offset ?? 0);
+    });
+    return cursors.filter((cursor) => cursor !== undefined).toSorted((a, b) => a.block.sequence - b.block.sequence)[0];
+  }
+
+  /** The last block that begins at or before `wanted`. */
+  #cursorAt(startOf: (block: LogBlock) => number, wanted: number): BlockCursor | undefined {
+    const { blocks } = this.#store;
+    let low = 0;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const block = blocks[middle];
+      if (block && startOf(block) <= wanted) low = middle + 1;
+      else high = middle;
+    }
+    const block = blocks[Math.max(0, low - 1)];
+    return block && new BlockCursor(block);
+  }
+
+  #trimmed(stream?: LogStream): SandboxError {
+    if (this.#isDisposed) return new SandboxError("not_found", "the run was forgotten", { reason: "run_not_found" });
+    const { stdout, stderr, pty } = this.oldest;
+    const where = stream ? `${stream} offset ${this.oldest[stream]}` : `stdout ${stdout}, stderr ${stderr}, pty ${pty}`;
+    return new SandboxError("out_of_range", `that part of the log is no longer kept; the oldest byte is at ${where}`, {
+      reason: "log_trimmed",
+      hint: "read on from the oldest offset",
+    });
+  }
+}
+
+function future(what: string, wanted: number, end: number): SandboxError {
+  return new SandboxError(
+    "invalid_argument",
+    `${what} offset ${wanted} is in the future; ${end} bytes have been written`,
+    {
+      reason: "log_future",
+    },
+  );
+}
+
+/** Cuts off what lies before the place where reading begins. */
+function trim(chunk: LogChunk, from: LogStart): LogChunk | undefined {
+  const skip =
+    "position" in from
+      ? from.position - (chunk.position - chunk.bytes.length)
+      : (from.offsets[chunk.stream] ?? 0) - chunk.offset;
+  if (skip <= 0) return chunk;
+  if (skip >= chunk.bytes.length) return undefined;
+  return { ...chunk, offset: chunk.offset + skip, bytes: chunk.bytes.subarray(skip) };
+}

@@ -1,0 +1,197 @@
+import { randomBytes } from "node:crypto";
+import { SandboxError } from "../errors.ts";
+import type { Launcher, ProgramSpec } from "../host/launcher.ts";
+import { terminateTree } from "../host/process-group.ts";
+import { longTimeout } from "../lib/long-timeout.ts";
+import type { Logger } from "../log.ts";
+import { type Ending, endOf, endWithoutProgram } from "./ending.ts";
+import type { LogLimits } from "./log-store.ts";
+import { Run, type RunConfig } from "./run.ts";
+import type { SpillBudget } from "./spill-file.ts";
+
+/** How long and how many runs are kept after their end. */
+export interface Retention {
+  maxAgeMs: number;
+  maxFinished: number;
+}
+
+export interface RunsOptions {
+  launcher: Launcher;
+  budget: SpillBudget;
+  limits: LogLimits;
+  retention: Retention;
+  log: Logger;
+}
+
+export interface StartOptions {
+  config: RunConfig;
+  program: ProgramSpec;
+  /** The run is ended this long after its start: at once with SIGKILL, or gracefully when `graceMs` is given. */
+  wallMs?: number | undefined;
+  graceMs?: number;
+}
+
+/** After SIGKILL, how long the kernel may take. */
+const KILL_WAIT_MS = 2000;
+
+/**
+ * All runs of this daemon, live and finished. A run is registered before its program starts, so a fast exit is never missed;
+ * finished ones are kept within bounds of age, number and disk space, the oldest going first.
+ */
+export class Runs implements AsyncDisposable {
+  readonly #options: RunsOptions;
+  readonly #runs = new Map<string, Run>();
+  readonly #byPid = new Map<number, Run>();
+  readonly #byTag = new Map<string, Run>();
+  /** In order of their ends. */
+  readonly #finished = new Set<Run>();
+  #expiry: Disposable | undefined;
+
+  constructor(options: RunsOptions) {
+    this.#options = options;
+    options.budget.onPressure = () => this.#freeDisk();
+  }
+
+  /** All runs in order of their starts. */
+  list(): Run[] {
+    return [...this.#runs.values()];
+  }
+
+  /** @throws SandboxError not_found */
+  get(id: string): Run {
+    const run = this.#runs.get(id);
+    if (run) return run;
+    throw new SandboxError("not_found", `no run with id ${JSON.stringify(id)}`, {
+      reason: "run_not_found",
+      hint: "GET /v1/runs lists them; finished ones are kept for a limited time",
+    });
+  }
+
+  /** The newest run with that process id, live or retained. */
+  findByPid(pid: number): Run | undefined {
+    return this.#byPid.get(pid);
+  }
+
+  /** The newest run with that tag, live or retained. */
+  findByTag(tag: string): Run | undefined {
+    return this.#byTag.get(tag);
+  }
+
+  /** Registers a run that is not a program of its own (a code cell); whoever creates it finishes it. */
+  create(config: RunConfig): Run {
+    const { limits, budget } = this.#options;
+    const run = new Run({ id: `run_${randomBytes(10).toString("hex")}`, config, limits, budget });
+    this.#runs.set(run.id, run);
+    if (config.tag !== undefined) this.#byTag.set(config.tag, run);
+    void run.ended.then(() => this.#retain(run));
+    return run;
+  }
+
+  /**
+   * Starts a program as a run; resolves once it runs.
+   * @throws SandboxError when it could not be started; such a run stays listed with the ending `spawn_failed`
+   */
+  async start(options: StartOptions): Promise<Run> {
+    const run = this.create(options.config);
+    try {
+      const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
+        run.log.append(stream, bytes);
+        return !run.log.isFull;
+      });
+      run.attach(child);
+      this.#byPid.set(child.pid, run);
+      this.#watch(run, options);
+      return run;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      run.finish(endWithoutProgram({ type: "spawn_failed", message }, 0));
+      throw error;
+    }
+  }
+
+  /**
+   * Ends a run for `reason` (the first reason stands) together with everything it started.
+   * Resolves when nothing of it is left, or with who is left after SIGKILL.
+   */
+  async terminate(run: Run, reason: Ending, options: { graceMs: number }): Promise<readonly number[]> {
+    run.decideEnding(reason);
+    if (!run.child) return [];
+    return terminateTree(run.child, { signal: "SIGTERM", graceMs: options.graceMs, killWaitMs: KILL_WAIT_MS });
+  }
+
+  /** Ends the run if it is live and forgets it. Resolves with who survived. */
+  async remove(run: Run, by: string): Promise<readonly number[]> {
+    const survivors = await this.terminate(run, { type: "cancelled", by }, { graceMs: 0 });
+    if (run.child) await run.ended;
+    this.#forget(run);
+    return survivors;
+  }
+
+  /** Ends all runs, SIGTERM first, within about four seconds. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#expiry?.[Symbol.dispose]();
+    const reason: Ending = { type: "cancelled", by: "shutdown of guestd" };
+    await Promise.all(this.list().map((run) => this.terminate(run, reason, { graceMs: 1500 })));
+    for (const run of this.list()) this.#forget(run);
+  }
+
+  #watch(run: Run, options: StartOptions): void {
+    const { child } = run;
+    if (!child) return;
+    const { wallMs, graceMs = 0 } = options;
+    const timer = wallMs === undefined ? undefined : longTimeout(() => this.#expire(run, graceMs), wallMs);
+    void child.exit.then((exit) => {
+      timer?.[Symbol.dispose]();
+      run.finish(endOf(exit, run.endReason));
+    });
+  }
+
+  #expire(run: Run, graceMs: number): void {
+    this.terminate(run, { type: "timeout", which: "wall" }, { graceMs }).catch((error: unknown) => {
+      this.#options.log.error("run.terminate_failed", { runId: run.id, error: String(error) });
+    });
+  }
+
+  #retain(run: Run): void {
+    if (!this.#runs.has(run.id)) return;
+    this.#finished.add(run);
+    const [oldest] = this.#finished;
+    if (oldest && this.#finished.size > this.#options.retention.maxFinished) this.#forget(oldest);
+    this.#scheduleExpiry();
+  }
+
+  /** One timer for the oldest; it forgets all that are too old by then. */
+  #scheduleExpiry(): void {
+    const [oldest] = this.#finished;
+    if (!oldest || this.#expiry) return;
+    const { maxAgeMs } = this.#options.retention;
+    this.#expiry = longTimeout(
+      () => {
+        this.#expiry = undefined;
+        for (const run of this.#finished) if (ageMs(run) >= maxAgeMs) this.#forget(run);
+        this.#scheduleExpiry();
+      },
+      Math.max(1000, maxAgeMs - ageMs(oldest)),
+    );
+  }
+
+  /** Forgets the oldest finished run that holds disk space; false when there is none. */
+  #freeDisk(): boolean {
+    const oldest = this.#finished.values().find((run) => run.log.diskBytes > 0);
+    if (oldest) this.#forget(oldest);
+    return oldest !== undefined;
+  }
+
+  #forget(run: Run): void {
+    this.#runs.delete(run.id);
+    this.#finished.delete(run);
+    if (run.pid !== undefined && this.#byPid.get(run.pid) === run) this.#byPid.delete(run.pid);
+    if (run.config.tag !== undefined && this.#byTag.get(run.config.tag) === run) this.#byTag.delete(run.config.tag);
+    run.dispose();
+  }
+}
+
+/** Time since the end of a finished run. */
+function ageMs(run: Run): number {
+  return Date.now() - (run.end?.endedAt.getTime() ?? 0);
+}
