@@ -1,0 +1,34 @@
+import type { IncomingMessage } from "node:http";
+import { SandboxError } from "../errors.ts";
+
+/**
+ * The whole request body.
+ * @throws SandboxError resource_exhausted over `maxBytes`, canceled when the client breaks off
+ */
+export async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const declared = Number(incoming.headers["content-length"] ?? 0);
+  if (declared > maxBytes) throw bodyTooLarge(maxBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of bodyChunks(incoming)) {
+    size += chunk.length;
+    if (size > maxBytes) throw bodyTooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+}
+
+/** The request body as it comes. @throws SandboxError canceled when the client breaks off */
+export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) yield chunk;
+  } catch (error) {
+    throw new SandboxError("canceled", "the request body broke off", { cause: error });
+  }
+}
+
+function bodyTooLarge(maxBytes: number): SandboxError {
+  return new SandboxError("resource_exhausted", `the request body is larger than the limit of ${maxBytes} bytes`, {
+    reason: "body_too_large",
+  });
+}

@@ -1,0 +1,149 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type {
+  DescMessage,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { SandboxError } from "../../errors.ts";
+import { bodyChunks } from "../body.ts";
+import { pump } from "../pump.ts";
+import type { EdgeContext } from "../request-context.ts";
+import type { Route } from "../route.ts";
+import { acceptsGzip, type Call, isGzipRequest, readCall } from "./call.ts";
+import { type Codec, decodeMessage, encodeMessage } from "./codec.ts";
+import { endStreamFrame, FLAG_COMPRESSED, frame, PREFIX_BYTES, readEnvelopes } from "./envelope.ts";
+import { unsupportedContentType } from "./unsupported.ts";
+
+const deflate = promisify(gzip);
+const CONTENT_TYPES: Readonly<Record<string, Codec>> = {
+  "application/connect+json": "json",
+  "application/connect+proto": "proto",
+};
+
+/** What a streaming handler yields: a message, or for hot paths a whole envelope encoded by hand. */
+export type StreamItem<O extends DescMessage> = MessageInitShape<O> | Buffer;
+
+export interface ServerStreamOptions<O extends DescMessage> {
+  /** Sent after this long without another message, once the first one is out. */
+  keepalive?: { message: MessageInitShape<O> };
+  /** The handler ends the stream at the deadline itself. */
+  ownsDeadline?: boolean;
+  /** JSON spells out zero, false and empty fields too. */
+  writesDefaults?: boolean;
+}
+
+/** Keepalive interval: the client's wish in whole seconds, within bounds. */
+const DEFAULT_KEEPALIVE_MS = 90_000;
+const MIN_KEEPALIVE_MS = 1000;
+const MAX_KEEPALIVE_MS = 3_600_000;
+
+/** A route that serves one server-streaming RPC. An item is pulled once the one before is in the client's socket. */
+export function serverStreamRoute<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  handler: (request: MessageShape<I>, call: Call) => AsyncIterable<StreamItem<O>>,
+  options: ServerStreamOptions<O> = {},
+): Route {
+  const handle = async (c: EdgeContext): Promise<Response> => {
+    const codec = codecOf(c);
+    if (!codec) return unsupportedContentType(c, Object.keys(CONTENT_TYPES));
+    const call = readCall(c, codec, { ownsDeadline: options.ownsDeadline ?? false });
+    const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
+    const encode = (item: StreamItem<O>): Buffer =>
+      Buffer.isBuffer(item) ? item : frame(0, encodeMessage(method.output, codec, item, options));
+    const items = untilEnd(c, async function* () {
+      const request = await onlyMessage(c, method.input, codec);
+      for await (const item of handler(request, call)) yield encode(item);
+    });
+    const { keepalive } = options;
+    await pump(isGzip ? compressed(items) : items, c.env.outgoing, {
+      headers: streamHeaders(codec, isGzip),
+      ...(keepalive && { keepalive: { bytes: encode(keepalive.message), everyMs: keepaliveMs(c) } }),
+    });
+    return RESPONSE_ALREADY_SENT;
+  };
+  return { method: "POST", path: pathOf(method), family: "rpc", access: "token", handle };
+}
+
+/** A route that serves one client-streaming RPC: many messages in, one out. */
+export function clientStreamRoute<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodClientStreaming<I, O>,
+  handler: (requests: AsyncIterable<MessageShape<I>>, call: Call) => Promise<MessageInitShape<O>>,
+): Route {
+  const handle = async (c: EdgeContext): Promise<Response> => {
+    const codec = codecOf(c);
+    if (!codec) return unsupportedContentType(c, Object.keys(CONTENT_TYPES));
+    const call = readCall(c, codec, { ownsDeadline: false });
+    const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
+    const items = untilEnd(c, async function* () {
+      yield frame(0, encodeMessage(method.output, codec, await handler(messages(c, method.input, codec), call)));
+    });
+    await pump(isGzip ? compressed(items) : items, c.env.outgoing, { headers: streamHeaders(codec, isGzip) });
+    return RESPONSE_ALREADY_SENT;
+  };
+  return { method: "POST", path: pathOf(method), family: "rpc", access: "token", handle };
+}
+
+function pathOf(method: { parent: { typeName: string }; name: string }): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function codecOf(c: EdgeContext): Codec | undefined {
+  const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+  return type === undefined ? undefined : CONTENT_TYPES[type];
+}
+
+function streamHeaders(codec: Codec, isGzip: boolean): Record<string, string> {
+  return {
+    "Content-Type": `application/connect+${codec}`,
+    "Connect-Accept-Encoding": "gzip",
+    ...(isGzip && { "Connect-Content-Encoding": "gzip" }),
+  };
+}
+
+function keepaliveMs(c: EdgeContext): number {
+  const text = c.req.header("keepalive-ping-interval")?.trim() ?? "";
+  if (!/^-?\d+$/.test(text)) return DEFAULT_KEEPALIVE_MS;
+  return Math.min(Math.max(Number(text) * 1000, MIN_KEEPALIVE_MS), MAX_KEEPALIVE_MS);
+}
+
+async function* messages<I extends DescMessage>(
+  c: EdgeContext,
+  schema: I,
+  codec: Codec,
+): AsyncGenerator<MessageShape<I>> {
+  const isGzip = isGzipRequest(c.req.header("connect-content-encoding"));
+  for await (const bytes of readEnvelopes(bodyChunks(c.env.incoming), { isGzip }))
+    yield decodeMessage(schema, codec, bytes);
+}
+
+async function onlyMessage<I extends DescMessage>(c: EdgeContext, schema: I, codec: Codec): Promise<MessageShape<I>> {
+  let only: MessageShape<I> | undefined;
+  for await (const message of messages(c, schema, codec)) {
+    if (only) throw new SandboxError("unimplemented", "unary request has multiple messages");
+    only = message;
+  }
+  if (only) return only;
+  throw new SandboxError("unimplemented", "unary request has zero messages");
+}
+
+/** Frames, then the last one every stream needs: empty, or with the error that ended it. */
+async function* untilEnd(c: EdgeContext, frames: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* frames();
+  } catch (thrown) {
+    yield endStreamFrame(c.var.request.fail(thrown));
+    return;
+  }
+  yield endStreamFrame();
+}
+
+async function* compressed(frames: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const plain of frames) {
+    const payload = await deflate(plain.subarray(PREFIX_BYTES), { level: 1 });
+    yield frame((plain[0] ?? 0) | FLAG_COMPRESSED, payload);
+  }
+}

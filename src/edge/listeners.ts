@@ -1,0 +1,76 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { errnoName, fromErrno } from "../errors.ts";
+import type { EdgeContext, EdgeEnv, Face } from "./request-context.ts";
+
+/** Clients keep idle sockets for minutes; we must not close one that they are about to use. */
+const KEEP_ALIVE_MS = 640_000;
+/** A client that takes longer to send its headers is no client. */
+const HEADERS_TIMEOUT_MS = 60_000;
+/** Metadata headers and long paths in queries. */
+const MAX_HEADER_BYTES = 128 * 1024;
+
+/** What listening on an address answers that this machine does not have. */
+const ABSENT = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
+
+export interface ListenAddress {
+  host: string;
+  port: number;
+  face: Face;
+  /** Not having the address at all (no IPv6 here) is no error. */
+  isOptional?: boolean;
+}
+
+/** The open ports of the daemon; all serve one app. */
+export class Listeners implements AsyncDisposable {
+  readonly #faces = new WeakMap<IncomingMessage["socket"], Face>();
+  readonly #servers: Server[] = [];
+
+  /** Which contract the listener that a request came in on stands for. */
+  readonly faceOf = (c: EdgeContext): Face => this.#faces.get(c.env.incoming.socket) ?? "api";
+
+  /** Opens one port and returns its number. @throws SandboxError when the address cannot be had */
+  async open(app: Hono<EdgeEnv>, address: ListenAddress): Promise<number> {
+    const handle = getRequestListener(app.fetch);
+    const server = createServer(
+      {
+        requestTimeout: 0,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        maxHeaderSize: MAX_HEADER_BYTES,
+      },
+      (incoming, outgoing) => void handle(incoming, outgoing),
+    );
+    server.on("connection", (socket) => this.#faces.set(socket, address.face));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", reject).listen(address.port, address.host, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      if (address.isOptional && ABSENT.has(errnoName(error) ?? "")) return address.port;
+      throw fromErrno(error, `cannot listen on ${address.host}:${address.port}`);
+    }
+    server.off("error", reject);
+    this.#servers.push(server);
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** Stops accepting, lets requests under way finish until `signal` aborts, then cuts them. */
+  async close(signal: AbortSignal): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const server of this.#servers) server.closeIdleConnections();
+    const cut = (): void => {
+      for (const server of this.#servers) server.closeAllConnections();
+    };
+    if (signal.aborted) cut();
+    else signal.addEventListener("abort", cut, { once: true });
+    await Promise.all(closed);
+    signal.removeEventListener("abort", cut);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(AbortSignal.abort());
+  }
+}

@@ -1,0 +1,24 @@
+import type { Logger } from "../log.ts";
+import type { EdgeContext } from "./request-context.ts";
+
+/** Writes one line when the answer is complete or its client gone: what was asked and how it went, never what was said. */
+export function logRequest(c: EdgeContext, log: Logger): void {
+  const { request } = c.var;
+  const { outgoing } = c.env;
+  const beganAt = performance.now();
+  outgoing.once("close", () => {
+    const isAborted = !outgoing.writableFinished;
+    const fields = {
+      requestId: request.id,
+      method: c.req.method,
+      path: c.req.path,
+      status: outgoing.statusCode,
+      outcome: isAborted ? "aborted" : (request.errorCode ?? outgoing.statusCode >= 400) ? "error" : "ok",
+      code: request.errorCode,
+      user: request.user,
+      durationMs: Math.round((performance.now() - beganAt) * 100) / 100,
+    };
+    if (c.req.path === "/health") log.debug("request", fields);
+    else log.info("request", fields);
+  });
+}
