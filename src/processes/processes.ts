@@ -1,0 +1,109 @@
+import { SandboxError } from "../errors.ts";
+import type { ExecContext } from "../host/exec-context.ts";
+import { signalProcess } from "../host/process-group.ts";
+import type { Runs } from "../runs/runs.ts";
+import type { Environment, Run, Selector, SignalName, SignalReport, SignalScope } from "./types.ts";
+
+/** A program as a caller asks for it. */
+export interface StartRequest {
+  cmd: string;
+  args: readonly string[];
+  envs: Environment;
+  cwd: string | undefined;
+  /** The default user unless given. */
+  user: string | undefined;
+  tag: string | undefined;
+  /** False: standard input is /dev/null. */
+  hasStdin: boolean;
+  /** The program is ended this long after its start. */
+  wallMs?: number | undefined;
+  /** Between SIGTERM and SIGKILL at that moment; 0 is SIGKILL at once. */
+  graceMs?: number;
+}
+
+/** After SIGKILL a process must be gone before the caller looks for it. */
+const KILL_WAIT_MS = 1000;
+
+/** Programs on pipes: starting, finding, feeding and signalling them. */
+export class Processes {
+  readonly #runs: Runs;
+  readonly #exec: ExecContext;
+
+  constructor(deps: { runs: Runs; exec: ExecContext }) {
+    this.#runs = deps.runs;
+    this.#exec = deps.exec;
+  }
+
+  /**
+   * Resolves once the program runs. It keeps running whatever becomes of the caller.
+   * @throws SandboxError invalid_argument, unauthenticated, permission_denied; a command that does not exist is exit code 127
+   */
+  async start(request: StartRequest): Promise<Run> {
+    const { cmd, args, envs, cwd, hasStdin, tag, wallMs, graceMs = 0 } = request;
+    if (cmd === "") throw new SandboxError("invalid_argument", "no command given");
+    const nul = [cmd, ...args].find((text) => text.includes("\0"));
+    if (nul !== undefined)
+      throw new SandboxError("invalid_argument", `argument ${JSON.stringify(nul)} contains a NUL byte`);
+    const program = await this.#exec.program({ argv: [cmd, ...args], envs, cwd, user: request.user, hasStdin });
+    const config = { kind: "command" as const, cmd, args, envs, cwd, tag, user: program.identity.name };
+    return this.#runs.start({ config, program, wallMs, graceMs });
+  }
+
+  /** The live process that `selector` picks. @throws SandboxError not_found */
+  find(selector: Selector): Run {
+    const run = this.#lookUp(selector);
+    if (run && !run.end) return run;
+    throw notFound(selector);
+  }
+
+  /** As {@link find}, or one that has ended and is still kept. */
+  findRetained(selector: Selector): Run {
+    const run = this.#lookUp(selector);
+    if (run?.child) return run;
+    throw notFound(selector);
+  }
+
+  /** Live programs and terminals in order of their starts. */
+  list(): Run[] {
+    return this.#runs.list().filter((run) => run.child && !run.end);
+  }
+
+  /** Sends input; resolves when the program's pipe or terminal has taken it. */
+  async sendInput(selector: Selector, kind: "stdin" | "pty", bytes: Uint8Array): Promise<void> {
+    const run = this.find(selector);
+    const isTerminal = run.config.kind === "terminal";
+    if (isTerminal !== (kind === "pty")) throw wrongInput(isTerminal);
+    await run.child?.writeInput(bytes);
+  }
+
+  /** End of file for the program. Succeeds again when closed already. */
+  closeStdin(selector: Selector): void {
+    this.find(selector).child?.closeInput();
+  }
+
+  /**
+   * Signals a process. After SIGKILL it is gone when this resolves, as far as the kernel lets it.
+   * @throws SandboxError not_found when it has ended
+   */
+  async signal(selector: Selector, signal: SignalName, scope: SignalScope): Promise<SignalReport> {
+    const { child } = this.find(selector);
+    if (!child) throw notFound(selector);
+    return signalProcess(child, signal, { scope, waitMs: signal === "SIGKILL" ? KILL_WAIT_MS : 0 });
+  }
+
+  #lookUp(selector: Selector): Run | undefined {
+    return "pid" in selector ? this.#runs.findByPid(selector.pid) : this.#runs.findByTag(selector.tag);
+  }
+}
+
+function notFound(selector: Selector): SandboxError {
+  const which = "pid" in selector ? `pid ${selector.pid}` : `tag ${selector.tag}`;
+  return new SandboxError("not_found", `process with ${which} not found`, { reason: "process_not_found" });
+}
+
+function wrongInput(isTerminal: boolean): SandboxError {
+  const message = isTerminal
+    ? "error writing to stdin: tty assigned to process — input should be written to the pty, not the stdin"
+    : "error writing to tty: tty not assigned to process — input should be written to the stdin, not the tty";
+  return new SandboxError("failed_precondition", message, { reason: "wrong_input" });
+}

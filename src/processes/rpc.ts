@@ -1,0 +1,184 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { jsonDataFrame, protoDataFrame } from "../contracts/data-frames.ts";
+import {
+  Process,
+  type ProcessEventSchema,
+  type ProcessInfoSchema,
+  type ProcessSelector,
+  type SendInputRequestSchema,
+  Signal,
+  type StartRequest,
+  type StreamInputRequest,
+} from "../contracts/gen/process_pb.js";
+import { decodeSendInput } from "../contracts/input-decoder.ts";
+import type { Call } from "../edge/connect/call.ts";
+import { type Codec, unmarshalError } from "../edge/connect/codec.ts";
+import { clientStreamRoute, serverStreamRoute } from "../edge/connect/stream.ts";
+import { unaryRoute } from "../edge/connect/unary.ts";
+import type { Route } from "../edge/route.ts";
+import { SandboxError } from "../errors.ts";
+import { endEvent } from "./end-event.ts";
+import type { Processes } from "./processes.ts";
+import type { Run, Selector } from "./types.ts";
+
+type EventInit = MessageInitShape<typeof ProcessEventSchema>;
+/** A message of Start or Connect, which have the same shape, or its envelope. */
+type EventItem = { event: EventInit } | Buffer;
+
+/** An exit code of 0 is written out: clients written by hand take its absence for the absence of an end. */
+const STREAM = {
+  keepalive: { message: { event: { event: { case: "keepalive" as const, value: {} } } } },
+  writesDefaults: true,
+};
+/** Longest piece of output in one message. */
+const MAX_CHUNK_BYTES = 64 * 1024;
+
+/** The routes of `process.Process`. */
+export function processRpcRoutes(processes: Processes): Route[] {
+  const { method } = Process;
+  return [
+    unaryRoute(method.list, () => ({ processes: processes.list().map(processInfo) })),
+    serverStreamRoute(method.start, (request, call) => start(processes, request, call), {
+      ...STREAM,
+      ownsDeadline: true,
+    }),
+    serverStreamRoute(method.connect, (request, call) => connect(processes, request.process, call), STREAM),
+    unaryRoute(method.update, (request) => {
+      processes.find(selectorOf(request.process));
+      if (!request.pty) return {};
+      throw new SandboxError("failed_precondition", "error resizing tty: tty not assigned to process", {
+        reason: "wrong_input",
+      });
+    }),
+    clientStreamRoute(method.streamInput, (requests, call) => streamInput(processes, requests, call)),
+    unaryRoute(
+      method.sendInput,
+      async ({ process, input }) => {
+        await sendInput(processes, selectorOf(process), input?.input);
+        return {};
+      },
+      { decode: decodeInput },
+    ),
+    unaryRoute(method.sendSignal, async ({ process, signal, descendants }) => {
+      const name = ({ [Signal.SIGKILL]: "SIGKILL", [Signal.SIGTERM]: "SIGTERM" } as const)[signal as 9 | 15];
+      const selector = selectorOf(process);
+      processes.find(selector);
+      if (!name)
+        throw new SandboxError(
+          "unimplemented",
+          `invalid signal: ${Signal[signal] ? `SIGNAL_${Signal[signal]}` : signal}`,
+        );
+      await processes.signal(selector, name, descendants ? "tree" : "group");
+      return {};
+    }),
+    unaryRoute(method.closeStdin, ({ process }) => {
+      processes.closeStdin(selectorOf(process));
+      return {};
+    }),
+  ];
+}
+
+async function* start(processes: Processes, request: StartRequest, call: Call): AsyncGenerator<EventItem> {
+  const { process: config, stdin, tag } = request;
+  const run = await processes.start({
+    cmd: config?.cmd ?? "",
+    args: config?.args ?? [],
+    envs: config?.envs ?? {},
+    cwd: config?.cwd,
+    user: call.user,
+    tag,
+    hasStdin: stdin ?? true,
+    wallMs: call.timeoutMs,
+  });
+  yield* output(run, call, 0);
+  const end = await run.ended;
+  // Whoever set the deadline is told that it passed; later subscribers get the end that it led to.
+  if (end.ending.type === "timeout") throw new SandboxError("deadline_exceeded", "context deadline exceeded");
+  yield event({ case: "end", value: endEvent(end) });
+}
+
+async function* connect(
+  processes: Processes,
+  process: ProcessSelector | undefined,
+  call: Call,
+): AsyncGenerator<EventItem> {
+  const run = processes.findRetained(selectorOf(process));
+  yield* output(run, call, run.deliveredPosition);
+  yield event({ case: "end", value: endEvent(await run.ended) });
+}
+
+/** The start event, then everything from `position` on as it comes. Aborting ends the subscription, never the process. */
+async function* output(run: Run, call: Call, position: number): AsyncGenerator<EventItem> {
+  yield event({ case: "start", value: { pid: run.pid ?? 0 } });
+  const encode = call.codec === "json" ? jsonDataFrame : protoDataFrame;
+  for await (const chunk of run.log.read({
+    from: { position },
+    follow: true,
+    signal: call.signal,
+    maxChunkBytes: MAX_CHUNK_BYTES,
+  })) {
+    if (chunk.stream === "events") continue;
+    yield encode(chunk.stream, chunk.bytes, chunk.offset);
+    run.markDelivered(chunk.position);
+  }
+}
+
+async function streamInput(
+  processes: Processes,
+  requests: AsyncIterable<StreamInputRequest>,
+  call: Call,
+): Promise<Record<string, never>> {
+  let selector: Selector | undefined;
+  for await (const { event: message } of requests) {
+    call.signal.throwIfAborted();
+    if (message.case === "start") {
+      selector = selectorOf(message.value.process);
+      processes.find(selector);
+    } else if (message.case === "data") {
+      if (!selector)
+        throw new SandboxError("invalid_argument", "the first message of an input stream must be start, got data");
+      await sendInput(processes, selector, message.value.input?.input);
+    } else if (message.case !== "keepalive") {
+      throw new SandboxError("unimplemented", `invalid event type ${String(message.case)}`);
+    }
+  }
+  return {};
+}
+
+type Input = NonNullable<MessageShape<typeof SendInputRequestSchema>["input"]>["input"];
+
+async function sendInput(processes: Processes, selector: Selector, input: Input | undefined): Promise<void> {
+  if (!input?.case) throw new SandboxError("unimplemented", "invalid input type <nil>");
+  await processes.sendInput(selector, input.case, input.value);
+}
+
+function decodeInput(schema: typeof SendInputRequestSchema, codec: Codec, bytes: Buffer): MessageShape<typeof schema> {
+  if (codec === "json" && bytes.length === 0) throw unmarshalError("zero-length payload is not a valid JSON object");
+  try {
+    return decodeSendInput(codec, bytes);
+  } catch (error) {
+    throw unmarshalError(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function selectorOf(selector: ProcessSelector | undefined): Selector {
+  const picked = selector?.selector;
+  if (picked?.case === "pid") return { pid: picked.value };
+  if (picked?.case === "tag") return { tag: picked.value };
+  throw new SandboxError("unimplemented", "invalid input type *process.ProcessSelector", {
+    hint: "name a process by pid or tag",
+  });
+}
+
+function processInfo(run: Run): MessageInitShape<typeof ProcessInfoSchema> {
+  const { cmd, args, envs, cwd, tag } = run.config;
+  return {
+    pid: run.pid ?? 0,
+    config: { cmd, args: [...args], envs: { ...envs }, ...(cwd !== undefined && { cwd }) },
+    ...(tag !== undefined && { tag }),
+  };
+}
+
+function event(value: EventInit["event"]): { event: EventInit } {
+  return { event: { event: value } as EventInit };
+}

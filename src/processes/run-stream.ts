@@ -1,0 +1,84 @@
+import { Utf8Decoder } from "../lib/utf8-decoder.ts";
+import { endView } from "./run-view.ts";
+import type { LogChunk, LogStream, Run } from "./types.ts";
+
+export type TextEncoding = "utf-8" | "base64";
+
+/** What a structured stream of a run tells, in order: start, output, end. */
+export type RunEvent =
+  | { type: "start"; id: string; pid: number | null }
+  | { type: "output"; stream: LogStream; offset: number; text: string; lossy?: true }
+  | { type: "output"; stream: LogStream; offset: number; base64: string }
+  | ({ type: "end" } & ReturnType<typeof endView>);
+
+/** An event, and the log position from which a reader goes on after it. */
+export interface PositionedEvent {
+  event: RunEvent;
+  position?: number;
+}
+
+/** Turns pieces of a log into events. Text is cut between characters; what is cut off at the end comes before the end event. */
+export async function* runEvents(
+  run: Run,
+  chunks: AsyncIterable<LogChunk>,
+  encoding: TextEncoding,
+): AsyncGenerator<PositionedEvent> {
+  yield { event: { type: "start", id: run.id, pid: run.pid ?? null } };
+  const decoders = new Map<LogStream, { decoder: Utf8Decoder; nextOffset: number }>();
+  let position = 0;
+  for await (const chunk of chunks) {
+    position = chunk.position;
+    const { stream, bytes } = chunk;
+    if (encoding === "base64") {
+      yield { event: { type: "output", stream, offset: chunk.offset, base64: bytes.toString("base64") }, position };
+      continue;
+    }
+    const state = decoders.get(stream) ?? { decoder: new Utf8Decoder(), nextOffset: chunk.offset };
+    decoders.set(stream, state);
+    const event = textEvent(stream, state.nextOffset, state.decoder.push(bytes));
+    state.nextOffset = chunk.offset + bytes.length - state.decoder.heldBytes;
+    if (event) yield { event, position };
+  }
+  for (const [stream, { decoder, nextOffset }] of decoders) {
+    const event = textEvent(stream, nextOffset, decoder.end());
+    if (event) yield { event, position };
+  }
+  if (run.end) yield { event: { type: "end", ...endView(run.end) }, position };
+}
+
+function textEvent(
+  stream: LogStream,
+  offset: number,
+  { text, isLossy }: { text: string; isLossy: boolean },
+): RunEvent | undefined {
+  if (text === "") return undefined;
+  return { type: "output", stream, offset, text, ...(isLossy && { lossy: true as const }) };
+}
+
+/** All that a finished run has printed, at most `maxBytes` from the end of each stream. */
+export async function collectOutput(
+  run: Run,
+  options: { encoding: TextEncoding; maxBytes: number; signal: AbortSignal },
+): Promise<{ stdout: string; stderr: string; lossy?: LogStream[]; omittedBytes?: Record<string, number> }> {
+  const { ends, oldest } = run.log;
+  const texts = { stdout: "", stderr: "" };
+  const lossy: LogStream[] = [];
+  const omittedBytes: Record<string, number> = {};
+  for (const stream of ["stdout", "stderr"] as const) {
+    const from = Math.max(oldest[stream], ends[stream] - options.maxBytes);
+    if (from > 0) omittedBytes[stream] = from;
+    const pieces: Buffer[] = [];
+    const reading = { from: { offsets: { [stream]: from } }, streams: [stream], follow: false, signal: options.signal };
+    for await (const { bytes } of run.log.read(reading)) pieces.push(bytes);
+    const all = Buffer.concat(pieces);
+    const decoder = new Utf8Decoder();
+    const decoded = options.encoding === "base64" ? undefined : [decoder.push(all), decoder.end()];
+    texts[stream] = decoded?.map(({ text }) => text).join("") ?? all.toString("base64");
+    if (decoded?.some(({ isLossy }) => isLossy)) lossy.push(stream);
+  }
+  return {
+    ...texts,
+    ...(lossy.length > 0 && { lossy }),
+    ...(Object.keys(omittedBytes).length > 0 && { omittedBytes }),
+  };
+}

@@ -1,0 +1,15 @@
+export type { ExitStatus, SignalName, Usage } from "../host/child.ts";
+export type { Environment } from "../host/env.ts";
+export type { SignalReport, SignalScope } from "../host/process-group.ts";
+export type { Ending, RunEnd } from "../runs/ending.ts";
+import type { IdempotentStarts } from "../runs/idempotent-starts.ts";
+import type { Run } from "../runs/run.ts";
+
+export type { LogChunk, LogOffsets, LogStream } from "../runs/log-block.ts";
+export type { LogStart } from "../runs/run-log.ts";
+export type { Run, RunKind } from "../runs/run.ts";
+/** Starts runs once per idempotency key. */
+export type IdempotentRuns = IdempotentStarts<Run>;
+
+/** Picks a process by its id or by the tag it was started with; of several with one tag, the newest. */
+export type Selector = { pid: number } | { tag: string };
