@@ -1,0 +1,46 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { SandboxError } from "../errors.ts";
+
+/**
+ * Whether requests need a token, and which. `open`: none; `locked`: reachable from outside and waiting for the first
+ * `/init`, which decides; `token`: this one for good. A token can be added where there is none, never changed or cleared.
+ */
+export class Access {
+  #token: Buffer | undefined;
+  #isLocked: boolean;
+
+  constructor(options: { token: string | undefined; isLocked: boolean }) {
+    this.#token = options.token === undefined ? undefined : digest(options.token);
+    this.#isLocked = options.isLocked;
+  }
+
+  get state(): "token" | "locked" | "open" {
+    if (this.#token) return "token";
+    return this.#isLocked ? "locked" : "open";
+  }
+
+  /** Compares in constant time. */
+  isToken(candidate: string): boolean {
+    return this.#token !== undefined && timingSafeEqual(this.#token, digest(candidate));
+  }
+
+  /** @throws SandboxError unauthenticated when there is a token and `candidate` is not it */
+  checkInitialize(candidate: string | undefined): void {
+    if (!this.#token || (candidate !== undefined && this.isToken(candidate))) return;
+    const message = candidate === undefined ? "access token reset not authorized" : "access token validation failed";
+    throw new SandboxError("unauthenticated", message, {
+      reason: candidate === undefined ? "token_missing" : "token_invalid",
+    });
+  }
+
+  /** Unlocks, and takes `token` if there is none yet. */
+  initialize(token: string | undefined): void {
+    this.checkInitialize(token);
+    this.#isLocked = false;
+    if (token !== undefined) this.#token ??= digest(token);
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
