@@ -1,0 +1,43 @@
+// Prepares what kernels need beyond this repository, once: runs each kernel's prepare.sh with the folder to fill.
+// A kernel that cannot be prepared is said and skipped: the daemon starts without it. `--strict` makes that an error.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readConfig } from "../src/config.ts";
+import { readManifests } from "../src/kernels/manifest.ts";
+
+const STAMP = ".prepared";
+
+/** What decides whether a prepared folder is still the right one. */
+function fingerprint(folder: string, prepared: string): string {
+  const hash = createHash("sha256").update(prepared);
+  for (const file of ["prepare.sh", "requirements.txt"]) {
+    const path = join(folder, file);
+    if (existsSync(path)) hash.update(readFileSync(path));
+  }
+  return hash.digest("hex");
+}
+
+function prepare(kernel: string, folder: string, prepared: string): boolean {
+  const wanted = fingerprint(folder, prepared);
+  const stamp = join(prepared, STAMP);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return true;
+  console.error(`guestd: preparing the ${kernel} kernel in ${prepared}`);
+  rmSync(prepared, { recursive: true, force: true });
+  mkdirSync(prepared, { recursive: true, mode: 0o755 });
+  const { status } = spawnSync("/bin/sh", [join(folder, "prepare.sh"), prepared], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) {
+    console.error(`guestd: the ${kernel} kernel could not be prepared; it will do with what the machine has`);
+    return false;
+  }
+  writeFileSync(stamp, wanted);
+  return true;
+}
+
+process.umask(0o022);
+const root = join(import.meta.dirname, "..");
+const { preparedDir } = readConfig({ root, argv: [], env: process.env, isTerminal: false });
+const kernels = readManifests(join(root, "kernels")).filter(({ folder }) => existsSync(join(folder, "prepare.sh")));
+const results = kernels.map(({ kernel, folder }) => prepare(kernel, folder, join(preparedDir, kernel)));
+if (process.argv.includes("--strict") && results.includes(false)) process.exitCode = 1;

@@ -1,0 +1,64 @@
+import * as contract from "../contracts/interpreter.ts";
+import type { OperationDoc } from "../edge/operation-doc.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { type Route, route } from "../edge/route.ts";
+import { SandboxError } from "../errors.ts";
+import type { CodeContext } from "./context.ts";
+import type { Contexts } from "./contexts.ts";
+import { readDetailedBody } from "./detailed-rest.ts";
+
+/** `/contexts` as the published SDKs use it. */
+export function contextsRoutes(contexts: Contexts): Route[] {
+  const shared = { family: "interpreter", access: "contexts" } as const;
+  const one = { 200: { description: "the context", json: contract.Context } };
+  const gone = { 200: { description: "done" }, 404: { description: "no such context" } };
+  return [
+    route(
+      "GET /contexts",
+      {
+        ...shared,
+        doc: doc("List code contexts in order of creation", {
+          200: { description: "all", json: contract.ContextList },
+        }),
+      },
+      (c) => c.json(contexts.list().map(view)),
+    ),
+    route(
+      "POST /contexts",
+      { ...shared, doc: { ...doc("Create a code context", one), body: contract.CreateContextBody } },
+      (c) => create(c, contexts),
+    ),
+    route("DELETE /contexts/:id", { ...shared, doc: doc("Remove a context with its kernel", gone) }, async (c) => {
+      await contexts.remove(c.req.param("id") ?? "");
+      return c.json(null);
+    }),
+    route(
+      "POST /contexts/:id/restart",
+      { ...shared, doc: doc("Replace a context's kernel by a fresh one", gone) },
+      async (c) => {
+        await contexts.get(c.req.param("id") ?? "").restart();
+        return c.json(null);
+      },
+    ),
+  ];
+}
+
+function doc(summary: string, answers: OperationDoc["answers"]): OperationDoc {
+  return { summary, tag: "interpreter", answers };
+}
+
+async function create(c: EdgeContext, contexts: Contexts): Promise<Response> {
+  const body = await readDetailedBody(c, contract.CreateContextBody);
+  if (!body.ok) return body.response;
+  try {
+    return c.json(view(await contexts.create(body.value)));
+  } catch (error) {
+    if (!(error instanceof SandboxError)) throw error;
+    const hint = error.hint ? ` (${error.hint})` : "";
+    throw new SandboxError("internal", `Failed to create context: ${error.message}${hint}`, { cause: error });
+  }
+}
+
+function view({ id, language, cwd }: CodeContext): { id: string; language: string; cwd: string } {
+  return { id, language, cwd };
+}

@@ -1,0 +1,129 @@
+import { SandboxError } from "../errors.ts";
+import type { ExecContext } from "../host/exec-context.ts";
+import type { Launcher } from "../host/launcher.ts";
+import type { Logger } from "../log.ts";
+import type { Runs } from "../runs/runs.ts";
+import { CodeContext } from "./context.ts";
+import { Kernel } from "./kernel.ts";
+import type { KernelRegistry } from "./registry.ts";
+
+/** A kernel that is not ready by then will not be. */
+const START_MS = 60_000;
+const DEFAULT_LANGUAGE = "python";
+/** The literal id that means the default context of {@link DEFAULT_LANGUAGE}. */
+const DEFAULT_ALIAS = "default";
+
+export interface ContextsOptions {
+  registry: KernelRegistry;
+  launcher: Launcher;
+  runs: Runs;
+  exec: ExecContext;
+  log: Logger;
+}
+
+/**
+ * All code contexts, in order of their creation, and which of them is the default one of its language. A default context is
+ * created when first needed, once however many ask for it, and again after somebody removed it.
+ */
+export class Contexts implements AsyncDisposable {
+  readonly #options: ContextsOptions;
+  readonly #contexts = new Map<string, CodeContext>();
+  readonly #defaults = new Map<string, Promise<CodeContext>>();
+  #areDefaultsReady = false;
+
+  constructor(options: ContextsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the contexts that every sandbox has were created, or found to be impossible here. */
+  get areDefaultsReady(): boolean {
+    return this.#areDefaultsReady;
+  }
+
+  list(): CodeContext[] {
+    return [...this.#contexts.values()];
+  }
+
+  /** @throws SandboxError not_found */
+  get(id: string): CodeContext {
+    const context = this.#contexts.get(id);
+    if (context) return context;
+    throw new SandboxError("not_found", `Context ${id} not found`, { reason: "context_not_found" });
+  }
+
+  /** The context to run a cell in: by id, else the default one of the language. */
+  async pick(selector: { contextId?: string | undefined; language?: string | undefined }): Promise<CodeContext> {
+    if (selector.contextId && selector.contextId !== DEFAULT_ALIAS) return this.get(selector.contextId);
+    return this.default(selector.language ?? DEFAULT_LANGUAGE);
+  }
+
+  /** The default context of a language, created if there is none. @throws SandboxError unavailable, not_found (language) */
+  async default(name: string): Promise<CodeContext> {
+    const language = this.#options.registry.normalize(name) ?? name;
+    const known = this.#defaults.get(language);
+    if (known) return known;
+    const created = this.create({ language });
+    this.#defaults.set(language, created);
+    created.catch(() => this.#defaults.delete(language));
+    return created;
+  }
+
+  /**
+   * Creates a context whose kernel is ready. A directory that cannot be entered is no error: the kernel starts in its home.
+   * @throws SandboxError not_found (no such language), unavailable (it does not work here)
+   */
+  async create(request: { language?: string | undefined; cwd?: string | undefined }): Promise<CodeContext> {
+    const { registry, exec, runs, log } = this.#options;
+    const language = registry.normalize(request.language || DEFAULT_LANGUAGE) ?? request.language ?? "";
+    const user = exec.defaultUser;
+    const cwd = request.cwd || exec.defaultDirectory || user.home;
+    const context = new CodeContext({
+      language,
+      cwd,
+      user: user.name,
+      runs,
+      log,
+      globalEnv: () => exec.globalEnv,
+      startKernel: () => this.#startKernel(language, cwd),
+    });
+    await context.start();
+    this.#contexts.set(context.id, context);
+    return context;
+  }
+
+  /** @throws SandboxError not_found */
+  async remove(id: string): Promise<void> {
+    const context = this.get(id);
+    this.#contexts.delete(id);
+    for (const [language, known] of this.#defaults) {
+      if ((await known.catch(() => undefined)) === context) this.#defaults.delete(language);
+    }
+    await context.dispose();
+  }
+
+  /** Creates the default contexts, one after the other; one that cannot be is said in the log. */
+  async createDefaults(): Promise<void> {
+    const { registry, log } = this.#options;
+    for (const language of registry.defaults) {
+      try {
+        await this.default(language);
+      } catch (error) {
+        const { message, hint } = error instanceof SandboxError ? error : { message: String(error), hint: undefined };
+        log.warn("kernel.unavailable", { language, error: message, hint });
+      }
+    }
+    this.#areDefaultsReady = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.list().map((context) => context.dispose()));
+    this.#contexts.clear();
+  }
+
+  async #startKernel(language: string, cwd: string): Promise<Kernel> {
+    const { registry, launcher, exec } = this.#options;
+    const program = await registry.program(language, exec.directoryOrHome(cwd, exec.defaultUser));
+    const options = { byLine: registry.isByLine(language), signal: AbortSignal.timeout(START_MS) };
+    return Kernel.start(launcher, program, options);
+  }
+}

@@ -1,0 +1,97 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { ExecuteBody } from "../contracts/interpreter.ts";
+import { pump } from "../edge/pump.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { type Route, route } from "../edge/route.ts";
+import { SandboxError } from "../errors.ts";
+import { Utf8Decoder } from "../lib/utf8-decoder.ts";
+import type { CodeContext } from "./context.ts";
+import type { Contexts } from "./contexts.ts";
+import { readDetailedBody } from "./detailed-rest.ts";
+import { asciiLine, wireEvent, wireText } from "./results.ts";
+import type { CellEvent, LogChunk, Run } from "./types.ts";
+
+/** A quiet stream says that it is alive: clients and proxies cut silent connections. */
+const KEEPALIVE_MS = 5000;
+const KEEPALIVE = asciiLine({ type: "keepalive" });
+const END = asciiLine({ type: "end_of_execution" });
+
+/** `POST /execute`: runs a cell and streams what it says, one JSON object a line. */
+export function executeRoutes(contexts: Contexts): Route[] {
+  return [
+    route("POST /execute", { family: "interpreter", access: "token", doc: EXECUTE }, (c) => execute(c, contexts)),
+  ];
+}
+
+const EXECUTE = {
+  summary: "Run a code cell and stream its output, results and errors",
+  tag: "interpreter",
+  body: ExecuteBody,
+  answers: {
+    200: { description: "one JSON object a line; the last is end_of_execution", media: ["application/x-ndjson"] },
+    400: { description: "both a context and a language" },
+    404: { description: "no such context" },
+  },
+};
+
+async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
+  const body = await readDetailedBody(c, ExecuteBody);
+  if (!body.ok) return body.response;
+  const { code, context_id: contextId, language, env_vars: envs, timeout_ms: timeoutMs } = body.value;
+  if (contextId && language)
+    throw new SandboxError("invalid_argument", "Only one of context_id or language can be provided");
+  const context = await pick(contexts, { contextId, language });
+  const run = context.execute({ code, envs: envs ?? {}, timeoutMs: timeoutMs ?? undefined }, c.var.request.signal);
+  // Headers go out now: a queued cell's client must see that it was accepted.
+  c.env.outgoing.writeHead(200, { "Content-Type": "application/x-ndjson", "Guestd-Run-Id": run.id });
+  c.env.outgoing.flushHeaders();
+  await pump(cellLines(run, c.var.request.signal), c.env.outgoing, {
+    headers: {},
+    keepalive: { bytes: KEEPALIVE, everyMs: KEEPALIVE_MS, isFromStart: true },
+  });
+  return RESPONSE_ALREADY_SENT;
+}
+
+async function pick(
+  contexts: Contexts,
+  selector: { contextId: string | undefined; language: string | undefined },
+): Promise<CodeContext> {
+  try {
+    return await contexts.pick(selector);
+  } catch (error) {
+    if (!(error instanceof SandboxError) || error.reason !== "kernel_unavailable") throw error;
+    const hint = error.hint ? ` (${error.hint})` : "";
+    throw new SandboxError("internal", `Failed to create context: ${error.message}${hint}`, {
+      reason: "kernel_unavailable",
+      cause: error,
+    });
+  }
+}
+
+/** The log of a cell as lines of the stream. Whatever ends the cell, the last line says so. */
+async function* cellLines(run: Run, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const decoders = { stdout: new Utf8Decoder(), stderr: new Utf8Decoder() };
+  let eventParts: Buffer[] = [];
+  for await (const chunk of run.log.read({ from: { position: 0 }, follow: true, signal })) {
+    if (chunk.stream === "stdout" || chunk.stream === "stderr") {
+      const { text } = decoders[chunk.stream].push(chunk.bytes);
+      if (text !== "") yield asciiLine(wireText(chunk.stream, text, chunk.timeMs));
+    } else {
+      eventParts.push(chunk.bytes);
+      if (!chunk.endsUnit) continue;
+      const event = parseEvent(eventParts);
+      eventParts = [];
+      for (const stream of ["stdout", "stderr"] as const) {
+        const { text } = decoders[stream].end();
+        if (text !== "") yield asciiLine(wireText(stream, text, chunk.timeMs));
+      }
+      yield asciiLine(wireEvent(event));
+    }
+    run.markDelivered(chunk.position);
+  }
+  yield END;
+}
+
+function parseEvent(parts: readonly LogChunk["bytes"][]): CellEvent {
+  return JSON.parse(Buffer.concat(parts).toString("utf8")) as CellEvent;
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from "node:crypto";
+import type { PipeChild } from "../host/pipe-child.ts";
+import { LineSplitter } from "../lib/line-splitter.ts";
+import { type KernelMessage, parseMessage } from "./protocol.ts";
+import { StreamMerge } from "./stream-merge.ts";
+import { TextUnits } from "./text-units.ts";
+import type { CellEvent, CellStatus, KernelIdentity, TextStream } from "./types.ts";
+
+/** Largest event of a kernel: a result with all its images. */
+const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+/** Output between cells that is kept for the next one. */
+const MAX_IDLE_BYTES = 1024 * 1024;
+
+/** Receives what a cell says, in order. Bytes may be kept. Returns false from `text` to stop the kernel until `resumeOutput()`. */
+export interface CellSink {
+  text(stream: TextStream, bytes: Buffer): boolean;
+  event(event: CellEvent): void;
+}
+
+/** A cell that runs in a kernel. */
+export interface Cell {
+  id: string;
+  sink: CellSink;
+  done: PromiseWithResolvers<CellStatus | "died">;
+}
+
+/** What comes out of a kernel's process, put in order and handed to the cell that runs. */
+export class KernelWires {
+  readonly nonce = randomBytes(8).toString("hex");
+  readonly ready = Promise.withResolvers<KernelIdentity>();
+  readonly adoptions = new Map<string, PromiseWithResolvers<string | undefined>>();
+  /** The cell that runs. */
+  cell: Cell | undefined;
+  #child: PipeChild | undefined;
+  #goOn = true;
+  /** What was printed while no cell ran. */
+  #idle: { stream: TextStream; bytes: Buffer }[] = [];
+  readonly #lines: LineSplitter;
+  readonly #units: TextUnits;
+  readonly #merge: StreamMerge<KernelMessage>;
+
+  constructor(byLine: boolean) {
+    this.#lines = new LineSplitter({ maxLineBytes: MAX_EVENT_BYTES, onTooLong: () => this.#noticeTooLong() });
+    this.#units = new TextUnits({ byLine, emit: (stream, bytes) => this.#emit(stream, bytes) });
+    this.#merge = new StreamMerge<KernelMessage>({
+      nonce: this.nonce,
+      target: {
+        onText: (stream, bytes) => this.#units.write(stream, bytes),
+        onUnitEnd: () => this.#units.flush(),
+        onEvent: (message) => this.#handle(message),
+      },
+    });
+  }
+
+  get child(): PipeChild {
+    if (!this.#child) throw new Error("the kernel has no process yet");
+    return this.#child;
+  }
+
+  /** The last line that was printed outside of cells. */
+  get lastWords(): string {
+    const text = this.#idle.map(({ bytes }) => bytes.toString("utf8")).join("");
+    return text.trim().split("\n").at(-1) ?? "";
+  }
+
+  attach(child: PipeChild): void {
+    this.#child = child;
+  }
+
+  /** Takes output; `bytes` may be reused afterwards. Returns false when the cell's reader has enough for now. */
+  take(stream: TextStream, bytes: Buffer): boolean {
+    this.#goOn = true;
+    this.#merge.push(stream, bytes);
+    return this.#goOn;
+  }
+
+  takeEvents(bytes: Buffer): boolean {
+    for (const line of this.#lines.push(bytes)) {
+      const message = parseMessage(line);
+      if (message) this.#merge.pushEvent(message);
+    }
+    return true;
+  }
+
+  /** The process is gone: what it said is delivered as far as it goes, and a running cell ends. */
+  close(): void {
+    this.#merge.flush();
+    this.#units.flush();
+    this.cell?.done.resolve("died");
+  }
+
+  #emit(stream: TextStream, bytes: Buffer): void {
+    if (this.cell) {
+      this.#goOn = this.cell.sink.text(stream, bytes) && this.#goOn;
+      return;
+    }
+    this.#idle.push({ stream, bytes });
+    let size = this.#idle.reduce((sum, part) => sum + part.bytes.length, 0);
+    while (size > MAX_IDLE_BYTES) size -= this.#idle.shift()?.bytes.length ?? size;
+  }
+
+  #handle(message: KernelMessage): void {
+    this.#units.flush();
+    if (message.type === "ready") {
+      this.#idle = []; // what an interpreter says at its start is nobody's output
+      this.ready.resolve({ engine: message.engine, version: message.version });
+    } else if (message.type === "adopted") this.adoptions.get(message.id)?.resolve(message.error);
+    else if (message.id === this.cell?.id) {
+      if (message.type === "end") return this.cell.done.resolve(message.status);
+      this.cell.sink.event(message.event);
+      if (message.event.type === "start") this.#deliverIdle();
+    }
+  }
+
+  /** What background threads and children printed since the last cell belongs to this one. */
+  #deliverIdle(): void {
+    for (const { stream, bytes } of this.#idle.splice(0)) this.#emit(stream, bytes);
+  }
+
+  #noticeTooLong(): void {
+    this.#units.write("stderr", Buffer.from(`guestd: a result larger than ${MAX_EVENT_BYTES} bytes was left out\n`));
+  }
+}

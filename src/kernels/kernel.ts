@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import { SandboxError } from "../errors.ts";
+import type { ExitStatus } from "../host/child.ts";
+import type { Launcher, ProgramSpec } from "../host/launcher.ts";
+import type { PipeChild } from "../host/pipe-child.ts";
+import { terminateTree } from "../host/process-group.ts";
+import { withAbort } from "../lib/abort.ts";
+import { type CellSink, KernelWires } from "./kernel-wires.ts";
+import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest } from "./protocol.ts";
+import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
+
+const KILL_WAIT_MS = 2000;
+
+/** Why a kernel is no more. */
+export interface KernelExit {
+  status: ExitStatus | undefined;
+  /** `signal SIGKILL`, `exit code 3`. */
+  reason: string;
+}
+
+/**
+ * One live kernel process. It runs one cell at a time; whoever calls `execute` sees to that.
+ * What the process prints between cells belongs to the next one.
+ */
+export class Kernel {
+  readonly identity: KernelIdentity;
+  readonly exited: Promise<KernelExit>;
+  readonly #wires: KernelWires;
+  readonly #startedAt = performance.now();
+  #hasExited = false;
+
+  private constructor(wires: KernelWires, identity: KernelIdentity, child: PipeChild) {
+    this.#wires = wires;
+    this.identity = identity;
+    this.exited = child.exit.then(({ status }) => {
+      this.#hasExited = true;
+      wires.close();
+      return { status, reason: reasonOf(status) };
+    });
+  }
+
+  /**
+   * Starts a kernel and resolves when it is ready for cells.
+   * @throws SandboxError unavailable with its last words when it ends before that, or when `signal` aborts
+   */
+  static async start(
+    launcher: Launcher,
+    program: ProgramSpec,
+    options: { byLine: boolean; signal: AbortSignal },
+  ): Promise<Kernel> {
+    const wires = new KernelWires(options.byLine);
+    const child = await launcher.start(
+      program,
+      (stream, bytes) =>
+        wires.take(
+          stream === "stderr" ? "stderr" : "stdout",
+          Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+        ),
+      (bytes) => wires.takeEvents(bytes),
+    );
+    wires.attach(child);
+    const died = child.exit.then(({ status }) => {
+      wires.close();
+      throw new SandboxError(
+        "unavailable",
+        `the kernel ended at its start with ${reasonOf(status)}: ${wires.lastWords}`,
+      );
+    });
+    died.catch(() => undefined);
+    try {
+      await child.writeRequest(helloRequest(wires.nonce));
+      const identity = await withAbort(Promise.race([wires.ready.promise, died]), options.signal);
+      return new Kernel(wires, identity, child);
+    } catch (error) {
+      await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
+      throw error;
+    }
+  }
+
+  get pid(): number {
+    return this.#wires.child.pid;
+  }
+
+  /** Time since it was ready. */
+  get ageMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
+  /** Runs a cell; resolves when it has ended and everything it said was delivered. */
+  async execute(id: string, code: string, envs: Environment, sink: CellSink): Promise<CellStatus | "died"> {
+    const request = executeRequest(id, code, envs);
+    const cell = { id, sink, done: Promise.withResolvers<CellStatus | "died">() };
+    this.#wires.cell = cell;
+    try {
+      await this.#wires.child.writeRequest(request);
+    } catch {
+      // The kernel is dying: its exit ends the cell.
+    }
+    if (this.#hasExited) cell.done.resolve("died");
+    const status = await cell.done.promise;
+    this.#wires.cell = undefined;
+    return status;
+  }
+
+  /** Changes directory (empty: not) and variables for good. Resolves with why the directory could not be entered, if so. */
+  async adopt(cwd: string, change: EnvironmentChange): Promise<string | undefined> {
+    const id = randomBytes(4).toString("hex");
+    const adopted = Promise.withResolvers<string | undefined>();
+    this.#wires.adoptions.set(id, adopted);
+    await this.#wires.child.writeRequest(adoptRequest(id, cwd, change));
+    const gone = this.exited.then(({ reason }) => {
+      throw new SandboxError("unavailable", `the kernel ended with ${reason}`);
+    });
+    return Promise.race([adopted.promise, gone]).finally(() => this.#wires.adoptions.delete(id));
+  }
+
+  /** Asks the running cell to stop: SIGINT to the kernel's process group, which its children share. */
+  interrupt(): void {
+    if (this.#hasExited) return;
+    try {
+      process.kill(-this.pid, "SIGINT");
+    } catch {
+      // It ended in this moment: there is nothing to stop.
+    }
+  }
+
+  /** Reads on after a sink said no. */
+  resumeOutput(): void {
+    this.#wires.child.resumeOutput();
+  }
+
+  /** Ends the kernel and everything its cells have started. */
+  async kill(): Promise<void> {
+    await terminateTree(this.#wires.child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
+    await this.exited;
+    this.#wires.child[Symbol.dispose]();
+  }
+}
+
+function reasonOf(status: ExitStatus | undefined): string {
+  if (!status) return "an unknown status";
+  return "code" in status ? `exit code ${status.code}` : `signal ${status.signal}`;
+}

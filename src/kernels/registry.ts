@@ -1,0 +1,157 @@
+import { join } from "node:path";
+import { SandboxError } from "../errors.ts";
+import type { ExecContext } from "../host/exec-context.ts";
+import type { Launcher, ProgramSpec } from "../host/launcher.ts";
+import { canReach, copyReadable } from "../host/permissions.ts";
+import type { Identity } from "../host/users.ts";
+import { type LanguageSpec, type Manifest, readManifests } from "./manifest.ts";
+import { probeInterpreters, type Runtime } from "./probe.ts";
+
+export interface RegistryOptions {
+  /** Holds a folder per kernel. */
+  folder: string;
+  /** What `npm run kernels` has prepared, a folder per kernel. */
+  preparedFolder: string;
+  /** Copies of drivers that the kernel's user cannot read where they are. */
+  stagingFolder: string;
+  /** Languages to offer; all unless given. */
+  enabled: readonly string[] | undefined;
+  launcher: Launcher;
+  exec: ExecContext;
+}
+
+/** A language and whether it can be had here. */
+export type LanguageState = { language: string; aliases: readonly string[] } & (
+  | { isAvailable: true; version: string; engine: string; interpreter: string }
+  | { isAvailable: false; why: string; fix: string }
+);
+
+interface Offer {
+  manifest: Manifest;
+  spec: LanguageSpec;
+}
+
+/** A failed look at what is installed is repeated after this long: somebody may have installed it. */
+const RETRY_MS = 10_000;
+
+/** Which languages there are, which of them work on this machine for the kernels' user, and how their kernels are started. */
+export class KernelRegistry {
+  readonly #options: RegistryOptions;
+  readonly #offers: ReadonlyMap<string, Offer>;
+  readonly #runtimes = new Map<string, { found: Promise<Runtime>; at: number }>();
+  readonly #staged = new Set<string>();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    const offers = readManifests(options.folder).flatMap((manifest) =>
+      manifest.languages.map((spec) => ({ manifest, spec })),
+    );
+    const { enabled } = options;
+    const isEnabled = ({ spec }: Offer): boolean =>
+      enabled?.some((name) => [spec.name, ...spec.aliases].includes(name.toLowerCase())) ?? true;
+    this.#offers = new Map(offers.filter(isEnabled).map((offer) => [offer.spec.name, offer]));
+    const unknown = enabled?.find((name) => this.normalize(name) === undefined);
+    if (unknown !== undefined) {
+      throw new SandboxError("invalid_argument", `there is no kernel for language ${JSON.stringify(unknown)}`, {
+        hint: `known: ${offers.map(({ spec }) => spec.name).join(", ")}`,
+      });
+    }
+  }
+
+  /** All languages, in order of their kernels' names. */
+  get languages(): string[] {
+    return [...this.#offers.keys()];
+  }
+
+  /** Languages that get a context at start. */
+  get defaults(): string[] {
+    return [...this.#offers.values()].filter(({ spec }) => spec.isDefault).map(({ spec }) => spec.name);
+  }
+
+  /** The language that `name` means: any case, an alias; undefined when there is none. */
+  normalize(name: string): string | undefined {
+    const wanted = name.trim().toLowerCase();
+    if (this.#offers.has(wanted)) return wanted;
+    return this.#offers.values().find(({ spec }) => spec.aliases.includes(wanted))?.spec.name;
+  }
+
+  /** Whether text of that language's cells is counted by lines. */
+  isByLine(language: string): boolean {
+    return this.#offer(language).manifest.textUnits === "lines";
+  }
+
+  /** What is known of each language; looks for what nobody has asked for yet. */
+  async states(): Promise<LanguageState[]> {
+    return Promise.all([...this.#offers.values()].map((offer) => this.#state(offer)));
+  }
+
+  /**
+   * The program of a kernel of `language` for the default user.
+   * @throws SandboxError unavailable (kernel_unavailable) with the fix when the language does not work here
+   */
+  async program(language: string, cwd: string): Promise<ProgramSpec> {
+    const { exec } = this.#options;
+    const { manifest, spec } = this.#offer(language);
+    const user = exec.defaultUser;
+    const { interpreter } = await this.#runtime(manifest, user);
+    const fill = this.#placeholders(manifest, user, interpreter);
+    const [command = "", ...args] = [...manifest.command, ...spec.args].map(fill);
+    const base = exec.environment(user);
+    return { argv: [command, ...args], env: { ...manifest.env, ...base }, cwd, identity: user, hasStdin: false };
+  }
+
+  async #state({ manifest, spec }: Offer): Promise<LanguageState> {
+    const { name: language, aliases } = spec;
+    try {
+      const { version, engine, interpreter } = await this.#runtime(manifest, this.#options.exec.defaultUser);
+      return { language, aliases, isAvailable: true, version, engine, interpreter };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { language, aliases, isAvailable: false, why, fix: manifest.fix };
+    }
+  }
+
+  #offer(language: string): Offer {
+    const offer = this.#offers.get(language);
+    if (offer) return offer;
+    throw new SandboxError("not_found", `there is no kernel for language ${JSON.stringify(language)}`, {
+      reason: "kernel_unavailable",
+      hint: `known: ${this.languages.join(", ")}`,
+    });
+  }
+
+  /** The interpreter of a kernel, looked for once per user; a failure is looked at again after a while. */
+  async #runtime(manifest: Manifest, user: Identity): Promise<Runtime> {
+    const key = `${manifest.kernel} ${user.uid}`;
+    const known = this.#runtimes.get(key);
+    if (known) return known.found;
+    const { launcher, exec, preparedFolder } = this.#options;
+    const found = probeInterpreters({
+      interpreters: manifest.interpreters.map((text) =>
+        text.replaceAll("{prepared}", join(preparedFolder, manifest.kernel)),
+      ),
+      commandOf: (interpreter) => manifest.probe.map(this.#placeholders(manifest, user, interpreter)),
+      fix: manifest.fix,
+      launcher,
+      user,
+      env: exec.environment(user),
+    });
+    this.#runtimes.set(key, { found, at: performance.now() });
+    found.catch(() => setTimeout(() => this.#runtimes.delete(key), RETRY_MS).unref());
+    return found;
+  }
+
+  #placeholders(manifest: Manifest, user: Identity, interpreter: string): (text: string) => string {
+    const folder = this.#readableFolder(manifest, user);
+    return (text) => text.replaceAll("{interpreter}", interpreter).replaceAll("{folder}", folder);
+  }
+
+  /** The kernel's folder where `user` can read it. */
+  #readableFolder(manifest: Manifest, user: Identity): string {
+    if (canReach(user, join(manifest.folder, "kernel.json"))) return manifest.folder;
+    const copy = join(this.#options.stagingFolder, manifest.kernel);
+    if (!this.#staged.has(manifest.kernel)) copyReadable(manifest.folder, copy);
+    this.#staged.add(manifest.kernel);
+    return copy;
+  }
+}

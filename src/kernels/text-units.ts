@@ -1,0 +1,66 @@
+import type { TextStream } from "./types.ts";
+
+const NEWLINE = 0x0a;
+/** Quick writes within this time are one unit. */
+const JOIN_MS = 10;
+const MAX_UNIT_BYTES = 32 * 1024;
+
+/**
+ * Joins what a cell writes into the units that clients get as one event each: quick writes together, cut at barriers and at
+ * {@link MAX_UNIT_BYTES}; or a unit a line, for languages whose clients expect that. Order between the streams is kept.
+ */
+export class TextUnits implements Disposable {
+  readonly #byLine: boolean;
+  readonly #emit: (stream: TextStream, bytes: Buffer) => void;
+  #stream: TextStream = "stdout";
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: { byLine: boolean; emit: (stream: TextStream, bytes: Buffer) => void }) {
+    this.#byLine = options.byLine;
+    this.#emit = options.emit;
+  }
+
+  /** Adds text; `bytes` may be reused afterwards. */
+  write(stream: TextStream, bytes: Buffer): void {
+    if (stream !== this.#stream) this.flush();
+    this.#stream = stream;
+    if (this.#byLine) return this.#writeLines(bytes);
+    this.#hold(bytes);
+  }
+
+  /** Ends the unit that is being joined. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#bytes === 0) return;
+    const unit =
+      this.#pieces.length === 1 && this.#pieces[0] ? this.#pieces[0] : Buffer.concat(this.#pieces, this.#bytes);
+    this.#pieces = [];
+    this.#bytes = 0;
+    this.#emit(this.#stream, unit);
+  }
+
+  [Symbol.dispose](): void {
+    this.flush();
+  }
+
+  #writeLines(bytes: Buffer): void {
+    let from = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+      this.#hold(bytes.subarray(from, end + 1));
+      from = end + 1;
+      this.flush();
+    }
+    this.#hold(bytes.subarray(from));
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#pieces.push(Buffer.from(bytes));
+    this.#bytes += bytes.length;
+    if (this.#bytes >= MAX_UNIT_BYTES) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), JOIN_MS);
+  }
+}
