@@ -1,0 +1,247 @@
+import type { LogFormat, LogLevel } from "./log.ts";
+
+/** One setting: its flag, the environment variable beside it, how it is read and what `--help` says. */
+export interface ConfigField {
+  flag: string;
+  env: string;
+  kind: "text" | "flag" | "list" | "integer" | "choice" | "port";
+  help: string;
+  default: unknown;
+  /** Shown instead of the default's own text. */
+  defaultText?: string;
+  /** Shown as the value's name in `--help`. */
+  unit?: string;
+  min?: number;
+  max?: number;
+  choices?: readonly string[];
+  /** A port that may also be `off`. */
+  allowsOff?: boolean;
+}
+
+export interface ConfigValues {
+  host: string;
+  port: number;
+  interpreterPort: number | "off";
+  allowedHosts: readonly string[];
+  isInsecure: boolean;
+  defaultUser: string | undefined;
+  defaultWorkdir: string | undefined;
+  areFilesAsUser: boolean;
+  isStrictInterpreter: boolean;
+  kernels: readonly string[] | undefined;
+  preload: readonly string[];
+  preparedDir: string | undefined;
+  stateDir: string | undefined;
+  logLevel: LogLevel;
+  logFormat: LogFormat | undefined;
+  runMemoryBytes: number;
+  runDiskBytes: number;
+  logsDiskBytes: number;
+  keptRuns: number;
+  keptRunSeconds: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = {
+  host: {
+    flag: "host",
+    env: "GUESTD_HOST",
+    kind: "text",
+    unit: "address",
+    default: "localhost",
+    defaultText: "localhost (127.0.0.1 and, where there is one, ::1)",
+    help: "address to bind",
+  },
+  port: { flag: "port", env: "GUESTD_PORT", kind: "port", default: 49983, help: "API port; 0 takes any and prints it" },
+  interpreterPort: {
+    flag: "interpreter-port",
+    env: "GUESTD_INTERPRETER_PORT",
+    kind: "port",
+    allowsOff: true,
+    default: 49999,
+    help: "second port for the same app, where code interpreter SDKs look; off for none",
+  },
+  allowedHosts: {
+    flag: "allowed-host",
+    env: "GUESTD_ALLOWED_HOST",
+    kind: "list",
+    unit: "name",
+    default: [],
+    defaultText: "none",
+    help: "name that requests may use for this machine while there is no token; repeatable, or separated by commas",
+  },
+  isInsecure: {
+    flag: "insecure",
+    env: "GUESTD_INSECURE",
+    kind: "flag",
+    default: false,
+    help: "serve everybody on a public address without a token",
+  },
+  defaultUser: {
+    flag: "default-user",
+    env: "GUESTD_DEFAULT_USER",
+    kind: "text",
+    unit: "name",
+    default: undefined,
+    defaultText: "user if there is such an account, else the one guestd runs as",
+    help: "who programs, files and kernels belong to when a request names nobody",
+  },
+  defaultWorkdir: {
+    flag: "default-workdir",
+    env: "GUESTD_DEFAULT_WORKDIR",
+    kind: "text",
+    unit: "path",
+    default: undefined,
+    defaultText: "the user's home",
+    help: "where programs start and empty paths lead when a request names no directory",
+  },
+  areFilesAsUser: {
+    flag: "files-as-user",
+    env: "GUESTD_FILES_AS_USER",
+    kind: "flag",
+    default: false,
+    help: "touch files with the rights of the requested user only",
+  },
+  isStrictInterpreter: {
+    flag: "strict-interpreter",
+    env: "GUESTD_STRICT_INTERPRETER",
+    kind: "flag",
+    default: false,
+    help: "ask for the token on /contexts too, where the published SDKs send none",
+  },
+  kernels: {
+    flag: "kernels",
+    env: "GUESTD_KERNELS",
+    kind: "list",
+    unit: "language",
+    default: undefined,
+    defaultText: "every language that works here",
+    help: "languages to offer; repeatable, or separated by commas",
+  },
+  preload: {
+    flag: "preload",
+    env: "GUESTD_PRELOAD",
+    kind: "list",
+    unit: "module",
+    default: ["numpy", "pandas", "matplotlib"],
+    defaultText: "numpy,pandas,matplotlib where installed",
+    help: "what the Python fork server imports ahead of time",
+  },
+  preparedDir: {
+    flag: "prepared-dir",
+    env: "GUESTD_PREPARED_DIR",
+    kind: "text",
+    unit: "path",
+    default: undefined,
+    defaultText: "/var/lib/guestd/kernels for root, else in the user's data directory",
+    help: "what npm run kernels has prepared for the kernels",
+  },
+  stateDir: {
+    flag: "state-dir",
+    env: "GUESTD_STATE_DIR",
+    kind: "text",
+    unit: "path",
+    default: undefined,
+    defaultText: "a private directory under the temporary one",
+    help: "spilled logs and kernel pipes; bounded, removed at exit",
+  },
+  logLevel: {
+    flag: "log-level",
+    env: "GUESTD_LOG_LEVEL",
+    kind: "choice",
+    unit: "level",
+    choices: ["error", "warn", "info", "debug"],
+    default: "info",
+    help: "least important lines to log on stderr: error, warn, info or debug",
+  },
+  logFormat: {
+    flag: "log-format",
+    env: "GUESTD_LOG_FORMAT",
+    kind: "choice",
+    unit: "format",
+    choices: ["json", "text"],
+    default: undefined,
+    defaultText: "json (text on a terminal)",
+    help: "json or text",
+  },
+  runMemoryBytes: {
+    flag: "run-memory-bytes",
+    env: "GUESTD_RUN_MEMORY_BYTES",
+    kind: "integer",
+    unit: "bytes",
+    min: 64 * 1024,
+    max: 1024 * MIB,
+    default: 256 * 1024,
+    help: "output of one run kept in memory before the older part moves to disk",
+  },
+  runDiskBytes: {
+    flag: "run-disk-bytes",
+    env: "GUESTD_RUN_DISK_BYTES",
+    kind: "integer",
+    unit: "bytes",
+    min: 64 * 1024,
+    max: 1024 * 1024 * MIB,
+    default: 64 * MIB,
+    help: "output of one run kept on disk; the oldest part goes first",
+  },
+  logsDiskBytes: {
+    flag: "logs-disk-bytes",
+    env: "GUESTD_LOGS_DISK_BYTES",
+    kind: "integer",
+    unit: "bytes",
+    min: 0,
+    max: 1024 * 1024 * MIB,
+    default: 1024 * MIB,
+    help: "output of all runs together kept on disk; finished runs are forgotten first",
+  },
+  keptRuns: {
+    flag: "kept-runs",
+    env: "GUESTD_KEPT_RUNS",
+    kind: "integer",
+    unit: "count",
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    help: "finished runs whose result and output stay readable",
+  },
+  keptRunSeconds: {
+    flag: "kept-run-seconds",
+    env: "GUESTD_KEPT_RUN_SECONDS",
+    kind: "integer",
+    unit: "seconds",
+    min: 1,
+    max: 365 * 24 * 3600,
+    default: 3600,
+    help: "how long they do",
+  },
+};
+
+const TRUE = new Set(["true", "1", "yes", "on"]);
+const FALSE = new Set(["false", "0", "no", "off"]);
+
+/** Reads one value; `fault` says what it should have been. */
+export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
+  if (field.kind === "list")
+    return {
+      value: [raw]
+        .flat()
+        .flatMap((text) => text.split(","))
+        .map((text) => text.trim())
+        .filter(Boolean),
+    };
+  const text = String(raw);
+  if (field.kind === "text") return text === "" ? { fault: "must not be empty" } : { value: text };
+  if (field.kind === "flag") {
+    const lower = text.toLowerCase();
+    return TRUE.has(lower) ? { value: true } : FALSE.has(lower) ? { value: false } : { fault: "must be true or false" };
+  }
+  if (field.kind === "choice") {
+    return field.choices?.includes(text) ? { value: text } : { fault: `must be one of ${field.choices?.join(", ")}` };
+  }
+  if (field.kind === "port" && field.allowsOff && text === "off") return { value: "off" };
+  const [min, max] = field.kind === "port" ? [0, 65_535] : [field.min ?? 0, field.max ?? Number.MAX_SAFE_INTEGER];
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return { value: number };
+  return { fault: `must be a number from ${min} to ${max}${field.allowsOff ? ", or off" : ""}` };
+}

@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { takeFromEnvironment } from "./host/libc.ts";
+import type { LogFormat, LogLevel } from "./log.ts";
+import { CONFIG_FIELDS, type ConfigField, type ConfigValues, readField } from "./config-fields.ts";
+
+/** A start that cannot be: the message is for a person, one line. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** Everything that can be set from outside, read once. */
+export interface Config extends ConfigValues {
+  /** Where guestd is installed: the folder that holds `dist` and `kernels`. */
+  root: string;
+  version: string;
+  token: string | undefined;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+  preparedDir: string;
+  /** The search path we were started with. */
+  path: string | undefined;
+}
+
+export interface ConfigSource {
+  root: string;
+  argv: readonly string[];
+  env: Record<string, string | undefined>;
+  isTerminal: boolean;
+}
+
+/** Loopback addresses of the host name `localhost`, which is never asked of a name service. */
+const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1"]);
+
+/** Whether only programs on this machine can reach a daemon bound to `host`. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK_HOSTS.has(host) || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/**
+ * Reads command line and environment; a flag wins over its variable. The token is gone from the environment afterwards,
+ * also from what /proc shows of it.
+ * @throws UsageError
+ */
+export function readConfig(source: ConfigSource): Readonly<Config> {
+  const token = readToken(source.env);
+  const flags = readFlags(source.argv);
+  const values = Object.fromEntries(
+    Object.entries(CONFIG_FIELDS).map(([name, field]) => [name, readValue(field, flags, source.env)]),
+  ) as unknown as ConfigValues;
+  return Object.freeze({
+    ...values,
+    root: source.root,
+    version: readVersion(source.root),
+    token,
+    logFormat: values.logFormat ?? (source.isTerminal ? "text" : "json"),
+    preparedDir: values.preparedDir ?? defaultPreparedDir(source.env),
+    path: source.env["PATH"],
+  });
+}
+
+/** Where kernels are prepared unless told: a place that the kernels' user can read, whoever's folder guestd is in. */
+function defaultPreparedDir(env: Record<string, string | undefined>): string {
+  if (process.geteuid?.() === 0) return "/var/lib/guestd/kernels";
+  return join(env["XDG_DATA_HOME"] || join(env["HOME"] || homedir(), ".local", "share"), "guestd", "kernels");
+}
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const lines = Object.values(CONFIG_FIELDS).map((field) => {
+    const flag = `  --${field.flag}${field.kind === "flag" ? "" : ` <${field.unit ?? field.kind}>`}`;
+    const shown = field.defaultText ?? JSON.stringify(field.default);
+    return `${flag.padEnd(34)} ${field.help}\n${" ".repeat(35)}${field.env}, default ${shown}`;
+  });
+  return [
+    "guestd: processes, terminals, files and code contexts of this machine over HTTP",
+    "",
+    "usage: guestd [options]            serve",
+    "       guestd health [options]     exit 0 if a daemon answers on --host and --port",
+    "       guestd doctor [options]     say what works on this machine, and what is missing why",
+    "       guestd --version | --help",
+    "",
+    "options:",
+    ...lines,
+    "",
+    "  The access token has no flag, since command lines are public:",
+    "  GUESTD_TOKEN                      the token itself; removed from the environment at start",
+    "  GUESTD_TOKEN_FILE                 a file that holds it",
+    "",
+  ].join("\n");
+}
+
+/** Version of the guestd installed in `root`. */
+export function readVersion(root: string): string {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  return manifest.version;
+}
+
+function readFlags(argv: readonly string[]): Record<string, string | boolean | (string | boolean)[] | undefined> {
+  const options = Object.fromEntries(
+    Object.values(CONFIG_FIELDS).map(({ flag, kind }) => [
+      flag,
+      { type: kind === "flag" ? ("boolean" as const) : ("string" as const), multiple: kind === "list" },
+    ]),
+  );
+  try {
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    const text = error instanceof Error ? error.message.split(". ")[0] : String(error);
+    throw new UsageError(`${text}; see guestd --help`);
+  }
+}
+
+function readValue(
+  field: ConfigField,
+  flags: Record<string, string | boolean | (string | boolean)[] | undefined>,
+  env: Record<string, string | undefined>,
+): unknown {
+  const flag = flags[field.flag];
+  const fromFlag = flag !== undefined;
+  const raw = fromFlag ? (Array.isArray(flag) ? flag.map(String) : String(flag)) : env[field.env];
+  if (raw === undefined || (!fromFlag && raw === "")) return field.default;
+  const name = fromFlag ? `--${field.flag}` : field.env;
+  const { value, fault } = readField(field, raw);
+  if (fault !== undefined) throw new UsageError(`${name}: ${fault}, got ${JSON.stringify(raw)}`);
+  return value;
+}
+
+function readToken(env: Record<string, string | undefined>): string | undefined {
+  const direct = takeFromEnvironment("GUESTD_TOKEN", env);
+  const file = env["GUESTD_TOKEN_FILE"];
+  if (direct && file) throw new UsageError("set GUESTD_TOKEN or GUESTD_TOKEN_FILE, not both");
+  const token = file ? readTokenFile(file) : direct;
+  if (token === undefined || token === "") return undefined;
+  if (/[^\x21-\x7e]/.test(token))
+    throw new UsageError("the token may hold printable ASCII without spaces only: it travels in a header");
+  return token;
+}
+
+function readTokenFile(file: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, "utf8").trim();
+  } catch (error) {
+    throw new UsageError(
+      `GUESTD_TOKEN_FILE: cannot read ${JSON.stringify(file)}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  // An empty file is a mistake that would leave the daemon without a gate.
+  if (token === "") throw new UsageError(`GUESTD_TOKEN_FILE: ${JSON.stringify(file)} is empty`);
+  return token;
+}

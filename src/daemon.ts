@@ -1,0 +1,171 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Config, isLoopbackHost } from "./config.ts";
+import { createApp } from "./edge/app.ts";
+import { Gate } from "./edge/gate.ts";
+import { HostRule } from "./edge/host-rule.ts";
+import { Listeners } from "./edge/listeners.ts";
+import type { Route } from "./edge/route.ts";
+import { programPath } from "./host/env.ts";
+import { ExecContext } from "./host/exec-context.ts";
+import { Launcher } from "./host/launcher.ts";
+import { Users } from "./host/users.ts";
+import { contextsRoutes } from "./kernels/contexts-rest.ts";
+import { Contexts } from "./kernels/contexts.ts";
+import { executeRoutes } from "./kernels/execute-rest.ts";
+import { KernelRegistry } from "./kernels/registry.ts";
+import { Access } from "./lifecycle/access.ts";
+import { infoRoutes } from "./lifecycle/info-rest.ts";
+import { Info } from "./lifecycle/info.ts";
+import { Lifecycle } from "./lifecycle/lifecycle.ts";
+import { lifecycleRoutes } from "./lifecycle/rest.ts";
+import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { metricsRoutes } from "./metrics/rest.ts";
+import { Processes } from "./processes/processes.ts";
+import { processRpcRoutes } from "./processes/rpc.ts";
+import { RunControl } from "./processes/run-control.ts";
+import { runsRoutes } from "./processes/runs-rest.ts";
+import { startRoutes } from "./processes/start-rest.ts";
+import { IdempotentStarts } from "./runs/idempotent-starts.ts";
+import { Runs } from "./runs/runs.ts";
+import { SpillBudget } from "./runs/spill-file.ts";
+
+/** A running daemon. Disposing it ends everything it started, within five seconds. */
+export interface Daemon extends AsyncDisposable {
+  /** The ports it really has, the API's first. */
+  readonly ports: readonly number[];
+  readonly routes: readonly Route[];
+}
+
+/** Builds all services, opens the ports, and begins to create the default contexts. @throws SandboxError */
+export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack();
+  const services = createServices(stack, config, log);
+  const routes = createRoutes(services);
+  const listeners = stack.use(new Listeners());
+  const app = createApp(
+    {
+      routes,
+      gate: new Gate({ access: services.access, isStrictInterpreter: config.isStrictInterpreter }),
+      hostRule: new HostRule({ allowedHosts: config.allowedHosts }),
+      guardsHost: isLoopbackHost(config.host),
+      log,
+      checkUser: (name) => void services.users.get(name),
+      server: `guestd/${config.version}`,
+    },
+    listeners.faceOf,
+  );
+  const ports = await openPorts(app, listeners, config);
+  log.info("listening", { url: urlOf(config.host, ports[0] ?? 0), ports: ports.join(), access: services.access.state });
+  if (config.isInsecure && services.access.state === "open") {
+    log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
+  }
+  void services.contexts.createDefaults();
+  const owned = stack.move();
+  return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+type Services = ReturnType<typeof createServices>;
+
+/** Services in the order in which they need each other; they are disposed in the opposite one. */
+function createServices(stack: AsyncDisposableStack, config: Config, log: Logger) {
+  const stateDir = makeStateDir(config.stateDir);
+  stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
+  const users = new Users();
+  const exec = new ExecContext({
+    users,
+    path: programPath(config.path),
+    defaultUser: config.defaultUser,
+    defaultDirectory: config.defaultWorkdir,
+    internalEnv: { E2B_SANDBOX: "true" },
+  });
+  const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
+  launcher.checkShim();
+  const runs = stack.use(
+    new Runs({
+      launcher,
+      budget: new SpillBudget({ directory: join(stateDir, "logs"), limitBytes: config.logsDiskBytes }),
+      limits: { memoryBytes: config.runMemoryBytes, diskBytes: config.runDiskBytes },
+      retention: { maxAgeMs: config.keptRunSeconds * 1000, maxFinished: config.keptRuns },
+      log,
+    }),
+  );
+  const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
+  const access = new Access({ token: config.token, isLocked });
+  const registry = new KernelRegistry({
+    folder: join(config.root, "kernels"),
+    preparedFolder: config.preparedDir,
+    stagingFolder: join(stateDir, "kernels"),
+    enabled: config.kernels,
+    launcher,
+    exec,
+  });
+  return {
+    users,
+    access,
+    version: config.version,
+    info: new Info({
+      launcher,
+      exec,
+      version: config.version,
+      languages: () => registry.states(),
+      limits: limitsOf(config),
+    }),
+    lifecycle: new Lifecycle({ access, exec, log }),
+    metrics: stack.use(new Metrics()),
+    processes: new Processes({ runs, exec }),
+    runControl: new RunControl({ runs }),
+    contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
+  };
+}
+
+function createRoutes(services: Services): Route[] {
+  const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
+  const routes: Route[] = [
+    ...infoRoutes(info, access, version, () => routes),
+    ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
+    ...metricsRoutes(metrics),
+    ...processRpcRoutes(processes),
+    ...startRoutes(processes, new IdempotentStarts()),
+    ...runsRoutes(runControl),
+    ...executeRoutes(contexts),
+    ...contextsRoutes(contexts),
+  ];
+  return routes;
+}
+
+/** Opens each port on each address of the host; returns the port numbers, the API's first. */
+async function openPorts(app: ReturnType<typeof createApp>, listeners: Listeners, config: Config): Promise<number[]> {
+  const ports: number[] = [];
+  for (const [wanted, face] of [
+    [config.port, "api"],
+    [config.interpreterPort, "interpreter"],
+  ] as const) {
+    if (wanted === "off") continue;
+    const [host = config.host, second] = config.host === "localhost" ? ["127.0.0.1", "::1"] : [config.host];
+    const port = await listeners.open(app, { host, port: wanted, face });
+    if (second) await listeners.open(app, { host: second, port, face, isOptional: true });
+    ports.push(port);
+  }
+  return ports;
+}
+
+/** The bounds that clients may meet. */
+function limitsOf(config: Config): Record<string, number> {
+  const { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds } = config;
+  return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds };
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** A directory that only guestd lists, but whose files other users may reach by name. */
+function makeStateDir(wanted: string | undefined): string {
+  const directory = wanted ?? mkdtempSync(join(tmpdir(), "guestd-"));
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, 0o711);
+  return directory;
+}

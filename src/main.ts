@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import { type Config, helpText, isLoopbackHost, readConfig, readVersion, UsageError } from "./config.ts";
+import { startDaemon } from "./daemon.ts";
+import { SandboxError } from "./errors.ts";
+import { createLogger, descriptorSink, type Logger } from "./log.ts";
+
+/** After SIGTERM the daemon is gone by then, whatever resists. */
+const SHUTDOWN_MS = 4800;
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+/** Folder that holds `dist` and `kernels`: both `src` and `dist` are one below it. */
+const ROOT = join(import.meta.dirname, "..");
+
+const COMMANDS = { serve, health, doctor };
+
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes("--version")) return print(`guestd ${readVersion(ROOT)}`);
+  if (argv.includes("--help") || argv.includes("-h")) return print(helpText());
+  const [first = "", ...rest] = argv;
+  const isCommand = Object.hasOwn(COMMANDS, first);
+  const run = isCommand ? COMMANDS[first as keyof typeof COMMANDS] : serve;
+  const config = readConfig({
+    root: ROOT,
+    argv: isCommand ? rest : argv,
+    env: process.env,
+    isTerminal: process.stderr.isTTY,
+  });
+  await run(config);
+}
+
+async function serve(config: Config): Promise<void> {
+  // With a listener of ours Node's own, which opens a debugger to whoever may signal us, is never installed.
+  process.on("SIGUSR1", () => undefined);
+  const sink = descriptorSink(2);
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, write: (line) => sink.write(line) });
+  reportBugs(log);
+  process.on("exit", () => sink.flush());
+  const daemon = await startDaemon(config, log);
+  const stop = (signal: string): void => {
+    log.info("stopping", { signal });
+    setTimeout(() => process.exit(EXIT_FAILURE), SHUTDOWN_MS).unref();
+    daemon[Symbol.asyncDispose]().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error("stop_failed", { error: String(error) });
+        process.exit(EXIT_FAILURE);
+      },
+    );
+  };
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop(signal));
+}
+
+/** A bug in one request must not end everybody's programs: it is logged with its stack, and the daemon goes on. */
+function reportBugs(log: Logger): void {
+  const report = (error: unknown): void => {
+    log.error("bug", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  };
+  process.on("uncaughtException", report).on("unhandledRejection", report);
+}
+
+/** For images without curl: exit code 0 when a daemon answers. */
+async function health(config: Config): Promise<void> {
+  const host =
+    isLoopbackHost(config.host) || config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
+  const authority = host.includes(":") ? `[${host}]` : host;
+  try {
+    const { status } = await fetch(`http://${authority}:${config.port}/health`, { signal: AbortSignal.timeout(5000) });
+    if (status === 204) return print("ok");
+    fail(`${authority}:${config.port} answered ${status}`, EXIT_FAILURE);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    fail(`nothing answers on ${authority}:${config.port}: ${cause}`, EXIT_FAILURE);
+  }
+}
+
+async function doctor(config: Config): Promise<void> {
+  const { runDoctor } = await import("./doctor.ts");
+  const { text, isHealthy } = await runDoctor(config);
+  print(text);
+  process.exitCode = isHealthy ? 0 : EXIT_FAILURE;
+}
+
+function print(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+function fail(message: string, exitCode: number): void {
+  process.stderr.write(`guestd: ${message}\n`);
+  process.exitCode = exitCode;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) fail(error.message, EXIT_USAGE);
+  else if (error instanceof SandboxError)
+    fail(error.hint ? `${error.message}; ${error.hint}` : error.message, EXIT_FAILURE);
+  else throw error;
+}
