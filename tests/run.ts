@@ -1,0 +1,59 @@
+// `npm test`: installs what the tests need, runs them all, and ends with one line that counts them.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { prepareMachine } from "./helpers/prepare-machine.ts";
+
+interface Report {
+  success: boolean;
+  testResults: {
+    name: string;
+    status: string;
+    message?: string;
+    assertionResults: { status: string; fullName: string; failureMessages?: string[] }[];
+  }[];
+}
+
+const root = join(import.meta.dirname, "..");
+const reportFile = join(root, ".cache", "test-report.json");
+const isSoak = process.argv.includes("--soak");
+const filters = process.argv.slice(2).filter((argument) => argument !== "--soak");
+
+prepareMachine(root);
+mkdirSync(join(root, ".cache"), { recursive: true });
+rmSync(reportFile, { force: true });
+const projects = isSoak ? ["--project", "soak"] : ["--project", "!soak"];
+const { status } = spawnSync(
+  process.execPath,
+  [
+    join(root, "node_modules", "vitest", "vitest.mjs"),
+    "run",
+    ...projects,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${reportFile}`,
+    ...filters,
+  ],
+  { cwd: root, stdio: "inherit", env: { ...process.env, GUESTD_SOAK: isSoak ? "1" : "" } },
+);
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const { testResults } = JSON.parse(readFileSync(reportFile, "utf8")) as Report;
+for (const { name, status: fileStatus, message, assertionResults } of testResults) {
+  for (const test of assertionResults) {
+    if (test.status === "passed") counts.passed += 1;
+    else if (test.status === "failed") counts.failed += 1;
+    else {
+      counts.skipped += 1;
+      console.log(`skipped: ${test.fullName}`);
+    }
+  }
+  // A file that could not even be loaded has no tests to count.
+  if (fileStatus === "failed" && !assertionResults.some((test) => test.status === "failed")) {
+    counts.failed += 1;
+    console.log(`failed: ${name}: ${message ?? ""}`);
+  }
+}
+const isGood = status === 0 && counts.failed === 0 && counts.passed > 0;
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = isGood ? 0 : 1;
