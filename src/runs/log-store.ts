@@ -26,7 +26,7 @@ export class LogStore {
   #blocks: LogBlock[] = [];
   #memoryBytes = 0;
   #file: SpillFile | "none" | "failed" = "none";
-  #isSpilling = false;
+  #spilling: Promise<void> | undefined;
   #isClosed = false;
   /** Called when a full store can take more. */
   onDrain: (() => void) | undefined;
@@ -48,6 +48,11 @@ export class LogStore {
   /** Whether the disk cannot keep up. */
   get isFull(): boolean {
     return this.#unspilledBytes() > MAX_UNSPILLED_BYTES;
+  }
+
+  /** Resolves when nothing is on its way to disk. */
+  async settled(): Promise<void> {
+    await this.#spilling;
   }
 
   /** The block to append to; a new one, of a size that suits `wanted` bytes, when the last takes no more. */
@@ -81,14 +86,14 @@ export class LogStore {
 
   /** Moves older blocks to disk if there is too much in memory. */
   balance(): void {
-    if (this.#isSpilling || this.#unspilledBytes() <= this.#limits.memoryBytes) return;
+    if (this.#spilling || this.#unspilledBytes() <= this.#limits.memoryBytes) return;
     this.#spill();
   }
 
   /** Nothing more is expected: a large log leaves memory. Late bytes are still taken. */
   close(): void {
     this.#isClosed = true;
-    if (!this.#isSpilling && this.#memoryBytes > SMALL_LOG_BYTES) this.#spill();
+    if (!this.#spilling && this.#memoryBytes > SMALL_LOG_BYTES) this.#spill();
   }
 
   /** Gives memory and disk back. */
@@ -111,8 +116,7 @@ export class LogStore {
   }
 
   #spill(): void {
-    this.#isSpilling = true;
-    void this.#spillAll().finally(() => (this.#isSpilling = false));
+    this.#spilling = this.#spillAll().finally(() => (this.#spilling = undefined));
   }
 
   /** Writes what is sealed (everything, once closed) and keeps the newest part in memory as well. Never rejects. */

@@ -78,6 +78,11 @@ export class RunLog {
     return this.#store.isFull;
   }
 
+  /** Resolves when nothing is on its way to disk. */
+  settled(): Promise<void> {
+    return this.#store.settled();
+  }
+
   /**
    * Appends a copy of `bytes`. `isUnit` keeps them apart from their neighbours: readers get where they begin and end.
    * What comes after `close()` is still kept (a left-over child may write) but holds up nobody's reading.

@@ -1,4 +1,4 @@
-import { close, closeSync, mkdirSync, openSync, read, unlinkSync, write, writev } from "node:fs";
+import { close, closeSync, openSync, read, unlinkSync, write, writev } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { BLOCK_BYTES, type LogBlock } from "./log-block.ts";
@@ -9,6 +9,7 @@ const writevAt = promisify(writev);
 
 /** What all logs together may hold on disk, in bytes. */
 export class SpillBudget {
+  /** Where the files are made; it exists. */
   readonly directory: string;
   readonly #limitBytes: number;
   /** Asked to give something back when the budget is used up; false when there is nothing more to give. */
@@ -57,7 +58,6 @@ export class SpillFile {
 
   /** Throws the system's error when no file can be made. */
   static open(budget: SpillBudget, limitBytes: number): SpillFile {
-    mkdirSync(budget.directory, { recursive: true, mode: 0o700 });
     const path = join(budget.directory, `${crypto.randomUUID()}.log`);
     const fd = openSync(path, "wx+", 0o600);
     unlinkSync(path);
