@@ -7,9 +7,17 @@ import { Gate } from "./edge/gate.ts";
 import { HostRule } from "./edge/host-rule.ts";
 import { Listeners } from "./edge/listeners.ts";
 import type { Route } from "./edge/route.ts";
+import { signedUrls } from "./edge/http/signed-url.ts";
+import { Downloads } from "./filesystem/downloads.ts";
+import { Filesystem } from "./filesystem/filesystem.ts";
+import { MetadataStore } from "./filesystem/metadata.ts";
+import { filesRoutes } from "./filesystem/rest.ts";
+import { filesystemRpcRoutes } from "./filesystem/rpc.ts";
+import { Uploads } from "./filesystem/uploads.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { Launcher } from "./host/launcher.ts";
+import { Mounts } from "./host/mounts.ts";
 import { Users } from "./host/users.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { Contexts } from "./kernels/contexts.ts";
@@ -73,6 +81,8 @@ type Services = ReturnType<typeof createServices>;
 function createServices(stack: AsyncDisposableStack, config: Config, log: Logger) {
   const stateDir = makeStateDir(config.stateDir);
   stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
+  const logsDir = join(stateDir, "logs");
+  mkdirSync(logsDir, { recursive: true, mode: 0o700 });
   const users = new Users();
   const exec = new ExecContext({
     users,
@@ -86,7 +96,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
   const runs = stack.use(
     new Runs({
       launcher,
-      budget: new SpillBudget({ directory: join(stateDir, "logs"), limitBytes: config.logsDiskBytes }),
+      budget: new SpillBudget({ directory: logsDir, limitBytes: config.logsDiskBytes }),
       limits: { memoryBytes: config.runMemoryBytes, diskBytes: config.runDiskBytes },
       retention: { maxAgeMs: config.keptRunSeconds * 1000, maxFinished: config.keptRuns },
       log,
@@ -102,6 +112,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     launcher,
     exec,
   });
+  const metadata = new MetadataStore(new Mounts());
   return {
     users,
     access,
@@ -116,6 +127,9 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     lifecycle: new Lifecycle({ access, exec, log }),
     metrics: stack.use(new Metrics()),
     processes: new Processes({ runs, exec }),
+    filesystem: new Filesystem({ exec, metadata }),
+    uploads: new Uploads({ exec, metadata, spoolDirectory: join(stateDir, "uploads") }),
+    downloads: new Downloads({ exec }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
   };
@@ -123,11 +137,14 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
 
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
+  const { filesystem, uploads, downloads } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
     ...metricsRoutes(metrics),
     ...processRpcRoutes(processes),
+    ...filesystemRpcRoutes(filesystem),
+    ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),
     ...executeRoutes(contexts),

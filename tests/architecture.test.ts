@@ -23,7 +23,7 @@ const DOMAIN: Record<string, readonly string[]> = {
 const EDGE = ["edge", "contracts", "lib"];
 const IS_EDGE_FILE = /\/(?:[\w-]+-)?(rest|rpc)\.ts$/;
 const OPEN = new Set(["errors.ts", "log.ts"]);
-const WIRE_PACKAGES = /^(hono|@hono\/|@connectrpc\/|@bufbuild\/|valibot|busboy)/;
+const WIRE_PACKAGES = /^(hono|@hono\/|@connectrpc\/|@bufbuild\/|valibot)/;
 const MAX_LINES = 300;
 
 interface Import {
@@ -131,7 +131,6 @@ test("only the file that wraps a native or heavy library imports it", async () =
     chokidar: /^src\/watch\//,
     "simple-git": /^src\/git\//,
     systeminformation: /^src\/metrics\//,
-    busboy: /^src\/edge\/multipart\.ts$/,
   };
   const strays = (await imports(root)).filter(
     ({ file, specifier }) => WRAPPERS[specifier] && !WRAPPERS[specifier].test(file),

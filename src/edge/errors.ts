@@ -37,8 +37,11 @@ const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   kernel_unavailable: 500,
   log_trimmed: 410,
   no_space: 507,
+  not_acceptable: 406,
   not_regular_file: 400,
   origin_not_allowed: 403,
+  precondition_failed: 412,
+  range_not_satisfiable: 416,
   unsupported_media_type: 415,
 };
 

@@ -61,7 +61,7 @@ const native = {
   attributesFlags: bind<IntCall<[Buffer, number]>>("int posix_spawnattr_setflags(void *attributes, short flags)"),
   attributesDefaults: bind<IntCall<[Buffer, Buffer]>>("int posix_spawnattr_setsigdefault(void *attributes, void *set)"),
   attributesMask: bind<IntCall<[Buffer, Buffer]>>("int posix_spawnattr_setsigmask(void *attributes, void *set)"),
-  listxattr: bind<IntCall<[Buffer, Buffer, number]> & BackgroundCall<[Buffer, Buffer, number]>>(
+  listxattr: bind<IntCall<[Buffer, Buffer | null, number]> & BackgroundCall<[Buffer, Buffer, number]>>(
     "int64_t listxattr(const void *path, void *list, size_t size)",
   ),
   getxattr: bind<BackgroundCall<[Buffer, string, Buffer, number]>>(
@@ -74,7 +74,7 @@ const native = {
   linkat: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
     "int linkat(int from_fd, const void *from, int to_fd, const void *to, int flags)",
   ),
-  mknod: bind<BackgroundCall<[Buffer, number, number]>>("int mknod(const void *path, uint32_t mode, uint64_t device)"),
+  mkfifo: bind<BackgroundCall<[Buffer, number]>>("int mkfifo(const void *path, uint32_t mode)"),
   posixSpawn: bind<IntCall<[number[], string, Buffer, Buffer, (string | null)[], (string | null)[]]>>(
     "int posix_spawn(_Out_ int *pid, const char *file, void *actions, void *attributes, const char **argv, const char **envp)",
   ),
@@ -209,15 +209,17 @@ function cPath(path: string | Buffer): Buffer {
   return typeof path === "string" ? Buffer.from(`${path}\0`) : Buffer.concat([path, Buffer.of(0)]);
 }
 
-const attributeList = Buffer.alloc(ATTRIBUTE_LIST_BYTES);
-
 /**
  * Whether the file (the one that a link leads to) has an extended attribute whose name begins with `prefix`; false when that cannot
  * be told. Waits for the file system: for local ones, and files whose inode was just looked at.
  */
 export function hasAttributes(path: string | Buffer, prefix: string): boolean {
-  const length = native.listxattr(cPath(path), attributeList, ATTRIBUTE_LIST_BYTES);
-  return length > 0 && attributeList.subarray(0, length).includes(prefix);
+  const file = cPath(path);
+  // Most files have none; asking for no more than the length is the cheapest call.
+  const length = native.listxattr(file, null, 0);
+  if (length <= 0) return false;
+  const names = Buffer.alloc(length);
+  return native.listxattr(file, names, length) < 0 || names.includes(prefix);
 }
 
 /** Names of the extended attributes of a file; links are followed. */
@@ -250,7 +252,7 @@ export async function linkDescriptor(fd: number, path: string): Promise<void> {
   await inBackground("linkat", native.linkat, AT_FDCWD, from, AT_FDCWD, cPath(path), AT_SYMLINK_FOLLOW);
 }
 
-/** Makes a FIFO, socket or device file; `mode` includes the kind. */
-export async function makeNode(path: string | Buffer, mode: number, device: number): Promise<void> {
-  await inBackground("mknod", native.mknod, cPath(path), mode, device);
+/** Makes a FIFO. */
+export async function makeFifo(path: string | Buffer, mode: number): Promise<void> {
+  await inBackground("mkfifo", native.mkfifo, cPath(path), mode);
 }

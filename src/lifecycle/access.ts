@@ -7,10 +7,13 @@ import { SandboxError } from "../errors.ts";
  */
 export class Access {
   #token: Buffer | undefined;
+  /** Signatures of URLs are made with the token itself. */
+  #tokenText: string | undefined;
   #isLocked: boolean;
 
   constructor(options: { token: string | undefined; isLocked: boolean }) {
     this.#token = options.token === undefined ? undefined : digest(options.token);
+    this.#tokenText = options.token;
     this.#isLocked = options.isLocked;
   }
 
@@ -37,7 +40,14 @@ export class Access {
   initialize(token: string | undefined): void {
     this.checkInitialize(token);
     this.#isLocked = false;
-    if (token !== undefined) this.#token ??= digest(token);
+    if (token === undefined || this.#token) return;
+    this.#token = digest(token);
+    this.#tokenText = token;
+  }
+
+  /** SHA-256 of `before`, the token and `after`; undefined while there is no token. */
+  digestAround(before: string, after: string): Buffer | undefined {
+    return this.#tokenText === undefined ? undefined : digest(before + this.#tokenText + after);
   }
 }
 

@@ -20,10 +20,13 @@ export interface UnaryOptions<I extends DescMessage> {
   decode?: (schema: I, codec: Codec, bytes: Buffer) => MessageShape<I>;
 }
 
-/** A route that serves one unary RPC of the Connect protocol, in JSON and protobuf. */
+/** A route that serves one unary RPC of the Connect protocol, in JSON and protobuf. A handler may encode a large answer itself. */
 export function unaryRoute<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
-  handler: (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>> | MessageInitShape<O>,
+  handler: (
+    request: MessageShape<I>,
+    call: Call,
+  ) => Promise<MessageInitShape<O> | Buffer> | MessageInitShape<O> | Buffer,
   options: UnaryOptions<I> = {},
 ): Route {
   const decode = options.decode ?? decodeMessage;
@@ -34,7 +37,8 @@ export function unaryRoute<I extends DescMessage, O extends DescMessage>(
     const isGzip = isGzipRequest(c.req.header("content-encoding"));
     const body = await readBody(c.env.incoming, MAX_MESSAGE_BYTES);
     const request = decode(method.input, codec, isGzip ? await decompress(body) : body);
-    const answer = encodeMessage(method.output, codec, await handler(request, call));
+    const output = await handler(request, call);
+    const answer = Buffer.isBuffer(output) ? output : encodeMessage(method.output, codec, output);
     return reply(c, answer, codec, isGzip);
   };
   const path = `/${method.parent.typeName}/${method.name}`;

@@ -1,0 +1,162 @@
+import { type BigIntStats, constants } from "node:fs";
+import {
+  chmod,
+  chown,
+  type FileHandle,
+  lchown,
+  link,
+  lutimes,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  symlink,
+  utimes,
+} from "node:fs/promises";
+import { errnoName, SandboxError } from "../errors.ts";
+import { listAttributes, makeFifo, readAttribute, writeAttribute } from "../host/libc.ts";
+import { Directory, O_PATH } from "./directory.ts";
+import { isUnsupported } from "./failures.ts";
+import { kindOf, lstat } from "./stats.ts";
+import { writeFully } from "./write-fully.ts";
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO } = constants;
+const CHUNK_BYTES = 1024 * 1024;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
+const STAT_BLOCK_BYTES = 512n;
+const PRIVATE_FILE_MODE = 0o600;
+const PRIVATE_DIRECTORY_MODE = 0o700;
+const SLASH = Buffer.from("/");
+
+/** A name in an open directory. */
+export interface Spot {
+  directory: Directory;
+  name: string;
+}
+
+interface Paths {
+  source: Buffer;
+  target: Buffer;
+  /** The same as `target`, but good for the whole copying. */
+  lasting: Buffer;
+}
+
+interface Step extends Paths {
+  stats: BigIntStats;
+}
+
+interface Copying {
+  signal: AbortSignal | undefined;
+  /** Copies of files that have several names, by device and inode. */
+  linked: Map<string, Buffer>;
+}
+
+/**
+ * Copies what is at `from`, with everything in it, to `to`, where nothing may be: content, owner, mode, times (to the microsecond),
+ * attributes, links (hard ones too, within the tree) and FIFOs. No link is followed. Nothing can be reached by others before it has its
+ * owner, nor has its mode before that: nobody meets a set-uid file of the wrong user.
+ * @throws the system error, SandboxError failed_precondition for sockets and devices; what was copied by then is the caller's to remove
+ */
+export async function copyTree(from: Spot, to: Spot, signal?: AbortSignal): Promise<void> {
+  const target = Buffer.from(to.directory.child(to.name));
+  const source = Buffer.from(from.directory.child(from.name));
+  await copy({ source, target, lasting: target }, { signal, linked: new Map() });
+}
+
+async function copy(paths: Paths, copying: Copying): Promise<void> {
+  copying.signal?.throwIfAborted();
+  const stats = await lstat(paths.source);
+  const step: Step = { ...paths, stats };
+  const kind = kindOf(stats);
+  if (kind === S_IFDIR) return copyDirectory(paths, copying);
+  if (kind === S_IFLNK) return copyLink(step);
+  const key = `${stats.dev}:${stats.ino}`;
+  const copied = stats.nlink > 1n ? copying.linked.get(key) : undefined;
+  if (copied) return link(copied, paths.target);
+  if (kind === S_IFREG) await copyFile(paths, copying.signal);
+  else if (kind === S_IFIFO) await copyFifo(step);
+  else throw new SandboxError("failed_precondition", "sockets and devices cannot be moved to another file system");
+  if (stats.nlink > 1n) copying.linked.set(key, paths.lasting);
+}
+
+async function copyDirectory({ source, target, lasting }: Paths, copying: Copying): Promise<void> {
+  await mkdir(target, PRIVATE_DIRECTORY_MODE);
+  using from = await Directory.openLast(source);
+  using to = await Directory.openLast(target);
+  for (const name of await readdir(from.self, { encoding: "buffer" })) {
+    const next = { source: from.child(name), target: to.child(name), lasting: Buffer.concat([lasting, SLASH, name]) };
+    await copy(next, copying);
+  }
+  await copyAttributes(from.self, to.self);
+  await finish(to.self, await lstat(from.child(".")));
+}
+
+/** What is opened is asked for its owner and mode: somebody may have changed what the name stands for. */
+async function copyFile({ source, target }: Paths, signal: AbortSignal | undefined): Promise<void> {
+  await using from = await open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const stats = await from.stat({ bigint: true });
+  await using to = await open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE_MODE);
+  await copyContent(from, to, { isSparse: stats.blocks * STAT_BLOCK_BYTES < stats.size, signal });
+  const self = `/proc/self/fd/${to.fd}`;
+  await copyAttributes(`/proc/self/fd/${from.fd}`, self);
+  await finish(self, stats);
+}
+
+async function copyContent(
+  from: FileHandle,
+  to: FileHandle,
+  options: { isSparse: boolean; signal: AbortSignal | undefined },
+): Promise<void> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let position = 0;
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const { bytesRead } = await from.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) break;
+    const isHole = options.isSparse && buffer.compare(ZEROS, 0, bytesRead, 0, bytesRead) === 0;
+    if (!isHole) await writeFully(to, buffer.subarray(0, bytesRead), position);
+    position += bytesRead;
+  }
+  if (options.isSparse) await to.truncate(position);
+}
+
+async function copyLink({ source, target, stats }: Step): Promise<void> {
+  await symlink(await readlink(source, { encoding: "buffer" }), target);
+  await ignoreForbidden(lchown(target, Number(stats.uid), Number(stats.gid)));
+  await lutimes(target, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
+}
+
+async function copyFifo({ target, stats }: Step): Promise<void> {
+  await makeFifo(target, PRIVATE_FILE_MODE);
+  await using made = await open(target, O_PATH | O_NOFOLLOW);
+  if (kindOf(await made.stat({ bigint: true })) === S_IFIFO) await finish(`/proc/self/fd/${made.fd}`, stats);
+}
+
+/** Attributes that the other file system or our rights do not allow are left out. */
+async function copyAttributes(from: string, to: string): Promise<void> {
+  try {
+    for (const name of await listAttributes(from)) {
+      await ignoreForbidden(writeAttribute(to, name, await readAttribute(from, name)));
+    }
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+  }
+}
+
+/** Owner first: changing it takes set-uid bits away. Without the right to, those are left out. */
+async function finish(path: string, stats: BigIntStats): Promise<void> {
+  const isOwned = await ignoreForbidden(chown(path, Number(stats.uid), Number(stats.gid)));
+  await chmod(path, Number(stats.mode) & (isOwned ? 0o7777 : 0o777));
+  await utimes(path, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
+}
+
+/** Whether it was allowed. */
+async function ignoreForbidden(work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (errnoName(error) === "EPERM" || isUnsupported(error)) return false;
+    throw error;
+  }
+}

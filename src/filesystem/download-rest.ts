@@ -1,0 +1,89 @@
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { createGzip, gzip } from "node:zlib";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { pumpBytes } from "../edge/http/byte-pump.ts";
+import { type Representation, represent } from "../edge/http/representation.ts";
+import { pump } from "../edge/pump.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { SandboxError } from "../errors.ts";
+import type { Downloads, OpenFile } from "./downloads.ts";
+import type { Caller } from "./filesystem.ts";
+
+/** Text at several times the speed of the usual level, hardly larger. */
+const GZIP_LEVEL = 1;
+const READ_BYTES = 64 * 1024;
+
+const compress = promisify(gzip);
+
+/** Answers `GET` and `HEAD /files`. */
+export async function download(c: EdgeContext, downloads: Downloads, path: string, caller: Caller): Promise<Response> {
+  const { outgoing } = c.env;
+  outgoing.setHeader("Vary", "Accept-Encoding");
+  await using file = await downloads.open(path, caller);
+  const answer = choose(c, file);
+  if (c.req.method === "HEAD" || answer.status === 304) return c.body(null, answer.status, answer.headers);
+  try {
+    await send(c, file, answer);
+  } catch (error) {
+    if (!outgoing.headersSent) throw error;
+    c.var.request.fail(error);
+    // What was sent cannot be unsaid: the client must see that it is not all.
+    outgoing.destroy();
+  }
+  return RESPONSE_ALREADY_SENT;
+}
+
+function choose(c: EdgeContext, file: OpenFile): Representation {
+  try {
+    return represent(file, (name) => c.req.header(name));
+  } catch (error) {
+    if (error instanceof SandboxError && error.reason === "range_not_satisfiable") {
+      c.env.outgoing.setHeader("Content-Range", `bytes */${file.sizeBytes ?? 0}`);
+    }
+    throw error;
+  }
+}
+
+async function send(c: EdgeContext, file: OpenFile, answer: Representation): Promise<void> {
+  const { outgoing } = c.env;
+  const { status, headers, range } = answer;
+  if (file.isWhole) {
+    const part = range ? file.head.subarray(range.start, range.end) : file.head;
+    const body = answer.coding === "gzip" ? await compress(part, { level: GZIP_LEVEL }) : part;
+    outgoing.writeHead(status, { ...headers, "Content-Length": body.length });
+    outgoing.end(body);
+  } else if (range) {
+    outgoing.writeHead(status, headers);
+    await pumpBytes((buffer, position) => file.read(buffer, position), range, outgoing);
+  } else {
+    const content = everything(file);
+    await pump(answer.coding === "gzip" ? compressed(content) : content, outgoing, { status, headers });
+  }
+}
+
+/** The whole file from its beginning, as far as it was to go; with no size known, as far as it goes. */
+async function* everything(file: OpenFile): AsyncGenerator<Buffer> {
+  yield file.head;
+  for (let sent = file.head.length; file.sizeBytes === undefined || sent < file.sizeBytes;) {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    const length = await file.read(buffer, null);
+    if (length === 0 && file.sizeBytes === undefined) return;
+    if (length === 0) throw new SandboxError("aborted", `file '${file.name}' became shorter while it was read`);
+    const wanted = Math.min(length, (file.sizeBytes ?? Number.POSITIVE_INFINITY) - sent);
+    yield buffer.subarray(0, wanted);
+    sent += wanted;
+  }
+}
+
+async function* compressed(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const deflater = createGzip({ level: GZIP_LEVEL, chunkSize: READ_BYTES });
+  const feeding = pipeline(content, deflater);
+  // A failure reaches the reader of `deflater` first.
+  feeding.catch(() => undefined);
+  try {
+    yield* deflater as AsyncIterable<Buffer>;
+  } finally {
+    deflater.destroy();
+  }
+}

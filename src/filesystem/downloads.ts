@@ -1,0 +1,141 @@
+import { type BigIntStats, constants, type Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { posix } from "node:path";
+import { crc32 } from "node:zlib";
+import { SandboxError } from "../errors.ts";
+import type { ExecContext } from "../host/exec-context.ts";
+import { fileError, isMissing, notRegular, withContext } from "./failures.ts";
+import type { Caller } from "./filesystem.ts";
+
+const { O_RDONLY, O_NONBLOCK } = constants;
+/** Read when a file is opened: small files whole, of larger ones enough to tell what they are. */
+const MAX_HEAD_BYTES = 64 * 1024;
+
+/** A file opened for reading. Whoever opens it disposes it. */
+export class OpenFile implements AsyncDisposable {
+  readonly name: string;
+  /** Its first bytes. */
+  readonly head: Buffer;
+  /**
+   * How much there is to read; undefined while nobody knows: the kernel makes up the content of some files as they are read,
+   * and gives them any size.
+   */
+  readonly sizeBytes: number | undefined;
+  readonly modifiedMs: number;
+  /** Changes whenever the content does; undefined where nothing tells. */
+  readonly version: string | undefined;
+  readonly #handle: FileHandle;
+
+  constructor(options: { name: string; handle: FileHandle; head: Buffer; isWhole: boolean; stats: BigIntStats }) {
+    const { head, isWhole, stats } = options;
+    const statedBytes = Number(stats.size);
+    this.name = options.name;
+    this.#handle = options.handle;
+    this.head = head;
+    this.sizeBytes = isWhole ? head.length : statedBytes >= head.length ? statedBytes : undefined;
+    this.modifiedMs = Number(stats.mtimeNs / 1_000_000n);
+    const isKept = this.sizeBytes === statedBytes;
+    this.version = isKept ? versionOf(stats, isWhole ? head : undefined) : undefined;
+  }
+
+  /** Whether {@link head} is all there is. */
+  get isWhole(): boolean {
+    return this.sizeBytes === this.head.length;
+  }
+
+  /** Reads at `position`, or on from the last read where that is null. 0 is the end. @throws SandboxError internal */
+  async read(buffer: Buffer, position: number | null): Promise<number> {
+    try {
+      return (await this.#handle.read(buffer, 0, buffer.length, position)).bytesRead;
+    } catch (error) {
+      throw fileError(error, `error reading file '${this.name}'`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/** Opening files for reading. Stateless. */
+export class Downloads {
+  readonly #exec: ExecContext;
+
+  constructor(deps: { exec: ExecContext }) {
+    this.#exec = deps.exec;
+  }
+
+  /** Follows links. @throws SandboxError not_found, invalid_argument (directory, path), failed_precondition (not a regular file), permission_denied, internal */
+  async open(path: string, caller: Caller): Promise<OpenFile> {
+    const resolved = this.#resolve(path, caller);
+    const expected = await look(resolved);
+    if (expected.isDirectory()) {
+      throw new SandboxError("invalid_argument", `path '${resolved}' is a directory`, { reason: "is_directory" });
+    }
+    if (!expected.isFile()) throw notRegular(resolved);
+    return openRegular(resolved, expected.size);
+  }
+
+  #resolve(path: string, caller: Caller): string {
+    const user = this.#exec.user(caller.user);
+    try {
+      return this.#exec.resolve(path, user);
+    } catch (error) {
+      throw withContext(error, `error expanding and resolving path '${path}'`);
+    }
+  }
+}
+
+async function look(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) throw new SandboxError("not_found", `path '${path}' does not exist`, { cause: error });
+    throw fileError(error, `error checking if path exists '${path}'`);
+  }
+}
+
+/** Whatever has taken the file's place by now, opening it does not wait. */
+async function openRegular(path: string, expectedBytes: number): Promise<OpenFile> {
+  await using stack = new AsyncDisposableStack();
+  try {
+    const handle = stack.use(await open(path, O_RDONLY | O_NONBLOCK));
+    // One byte more than there should be shows whether there is more.
+    const buffer = Buffer.allocUnsafe(
+      expectedBytes === 0 ? MAX_HEAD_BYTES : Math.min(expectedBytes + 1, MAX_HEAD_BYTES),
+    );
+    const [stats, first] = await Promise.all([
+      handle.stat({ bigint: true }),
+      handle.read(buffer, 0, buffer.length, null),
+    ]);
+    if (!stats.isFile()) throw notRegular(path);
+    const { length, isWhole } = await readHead(handle, buffer, { length: first.bytesRead, statedBytes: stats.size });
+    stack.move();
+    return new OpenFile({ name: posix.basename(path), handle, head: buffer.subarray(0, length), isWhole, stats });
+  } catch (error) {
+    throw fileError(error, `error opening file '${path}'`);
+  }
+}
+
+/** Files whose content is made up come in pieces of any size, and only an empty one is the end. */
+async function readHead(
+  handle: FileHandle,
+  buffer: Buffer,
+  first: { length: number; statedBytes: bigint },
+): Promise<{ length: number; isWhole: boolean }> {
+  let { length } = first;
+  if (BigInt(length) === first.statedBytes && length < buffer.length) return { length, isWhole: true };
+  while (length < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+    if (bytesRead === 0) return { length, isWhole: true };
+    length += bytesRead;
+  }
+  return { length, isWhole: false };
+}
+
+/** Two changes within one tick of the file system's clock leave the same times: of small files the content counts too. */
+function versionOf(stats: BigIntStats, content: Buffer | undefined): string {
+  const parts = [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs];
+  if (content) parts.push(BigInt(crc32(content)));
+  return parts.map((part) => part.toString(36)).join("-");
+}

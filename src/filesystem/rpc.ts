@@ -1,0 +1,74 @@
+import { type EntryInit, encodeEntryList } from "../contracts/entry-list.ts";
+import { FileType, Filesystem as FilesystemService } from "../contracts/gen/filesystem_pb.js";
+import type { Call } from "../edge/connect/call.ts";
+import { unaryRoute } from "../edge/connect/unary.ts";
+import type { Route } from "../edge/route.ts";
+import type { Caller, Filesystem } from "./filesystem.ts";
+import type { Entry, EntryType } from "./types.ts";
+
+/** Clients of old Python SDKs know only the first fields of an entry. */
+const LEGACY_USER_AGENT = "connect-python";
+
+/** The routes of `filesystem.Filesystem` that are not about watching. */
+export function filesystemRpcRoutes(filesystem: Filesystem): Route[] {
+  const { method } = FilesystemService;
+  return [
+    unaryRoute(method.stat, async ({ path }, call) => {
+      const entry = await filesystem.stat(path, callerOf(call));
+      return { entry: entryFor(call)(entry) };
+    }),
+    unaryRoute(method.makeDir, async ({ path }, call) => {
+      const entry = await filesystem.makeDir(path, callerOf(call));
+      return { entry: entryFor(call)(entry) };
+    }),
+    unaryRoute(method.move, async ({ source, destination }, call) => {
+      const entry = await filesystem.move(source, destination, callerOf(call));
+      return { entry: entryFor(call)(entry) };
+    }),
+    unaryRoute(method.listDir, async ({ path, depth }, call) => {
+      const entries = await filesystem.list(path, Math.max(depth, 1), callerOf(call));
+      return encodeEntryList(entries.values().map(entryFor(call)), call.codec);
+    }),
+    unaryRoute(method.remove, async ({ path }, call) => {
+      await filesystem.remove(path, callerOf(call));
+      return {};
+    }),
+  ];
+}
+
+function callerOf(call: Call): Caller {
+  return { user: call.user, signal: call.signal };
+}
+
+/** How entries are told to this client. */
+function entryFor({ c }: Call): (entry: Entry) => EntryInit {
+  if (c.req.header("user-agent") !== LEGACY_USER_AGENT) return entryInfo;
+  c.env.outgoing.setHeader("X-E2B-Legacy-SDK", "true");
+  return ({ name, type, path }) => ({ name, type: TYPES[type], path });
+}
+
+const TYPES: Readonly<Record<EntryType, FileType>> = {
+  file: FileType.FILE,
+  directory: FileType.DIRECTORY,
+  other: FileType.UNSPECIFIED,
+};
+
+/** An entry on the wire. */
+export function entryInfo(entry: Entry): EntryInit {
+  const { name, type, path, mode, permissions, owner, group, modifiedTime, symlinkTarget, metadata } = entry;
+  return {
+    name,
+    type: TYPES[type],
+    path,
+    mode,
+    permissions,
+    owner,
+    group,
+    size: BigInt(entry.sizeBytes),
+    metadata: { ...metadata },
+    ...(modifiedTime && {
+      modifiedTime: { seconds: BigInt(modifiedTime.seconds), nanos: modifiedTime.nanoseconds },
+    }),
+    ...(symlinkTarget !== undefined && { symlinkTarget }),
+  };
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoName } from "../errors.ts";
+import { linkDescriptor } from "../host/libc.ts";
+import type { Directory } from "./directory.ts";
+import { isNoSpace } from "./failures.ts";
+import { writeFully } from "./write-fully.ts";
+
+const { O_RDWR, O_CREAT, O_EXCL, O_DIRECTORY } = constants;
+/** A file without a name in a directory's file system. */
+const O_TMPFILE = 0o20000000 | O_DIRECTORY;
+const NEW_FILE_MODE = 0o666;
+const PRIVATE_FILE_MODE = 0o600;
+const PRIVATE_DIRECTORY_MODE = 0o700;
+const COPY_BYTES = 1024 * 1024;
+
+/** A file without a name that takes what arrives; gone when disposed, or when the daemon is. */
+export class Spool implements AsyncDisposable {
+  readonly #handle: FileHandle;
+  /** Whether it may get a name. */
+  readonly isLinkable: boolean;
+  #sizeBytes = 0;
+
+  constructor(handle: FileHandle, options: { isLinkable: boolean }) {
+    this.#handle = handle;
+    this.isLinkable = options.isLinkable;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get handle(): FileHandle {
+    return this.#handle;
+  }
+
+  /** One call at a time. @throws the system error of write */
+  async append(chunks: readonly Buffer[]): Promise<void> {
+    const position = this.#sizeBytes;
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#sizeBytes += bytes;
+    const { bytesWritten } = await this.#handle.writev(chunks, position);
+    if (bytesWritten === bytes) return;
+    await writeFully(this.#handle, Buffer.concat(chunks).subarray(bytesWritten), position + bytesWritten);
+  }
+
+  /** Writes bytes `from` to `end` to the same positions of `file`. @throws the system error of write */
+  async copyTo(file: FileHandle, from: number, end: number): Promise<void> {
+    const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(end - from, 0)));
+    for (let position = from; position < end;) {
+      const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.length, end - position), position);
+      if (bytesRead === 0) throw new Error(`a spooled upload ends at ${position} instead of ${end}`);
+      await writeFully(file, buffer.subarray(0, bytesRead), position);
+      position += bytesRead;
+    }
+  }
+
+  /** Gives it a name. @throws the system error of linkat: EEXIST when the name is taken */
+  async linkAs(path: string): Promise<void> {
+    await linkDescriptor(this.#handle.fd, path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/**
+ * Opens spools for files of `near`: without a name in its file system, so that they need no copying in the end. If the daemon's own
+ * directory is on that file system they are there, where no watcher sees the writes; file systems that have no nameless files get one
+ * in the daemon's directory whose name is removed at once.
+ * @throws the system error of open
+ */
+export async function openSpool(near: Directory, ownDirectory: string): Promise<Spool> {
+  await mkdir(ownDirectory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+  const [{ dev }, own] = await Promise.all([near.identity(), stat(ownDirectory, { bigint: true })]);
+  try {
+    const handle = await open(dev === own.dev ? ownDirectory : near.self, O_RDWR | O_TMPFILE, NEW_FILE_MODE);
+    return new Spool(handle, { isLinkable: true });
+  } catch (error) {
+    if (isNoSpace(error) || errnoName(error) === "EMFILE") throw error;
+  }
+  const path = join(ownDirectory, randomBytes(16).toString("hex"));
+  await using stack = new AsyncDisposableStack();
+  const handle = stack.use(await open(path, O_RDWR | O_CREAT | O_EXCL, PRIVATE_FILE_MODE));
+  await unlink(path);
+  stack.move();
+  return new Spool(handle, { isLinkable: false });
+}

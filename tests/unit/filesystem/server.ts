@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApp } from "../../../src/edge/app.ts";
+import { Gate } from "../../../src/edge/gate.ts";
+import { HostRule } from "../../../src/edge/host-rule.ts";
+import { signedUrls } from "../../../src/edge/http/signed-url.ts";
+import { Listeners } from "../../../src/edge/listeners.ts";
+import { Downloads } from "../../../src/filesystem/downloads.ts";
+import { Filesystem } from "../../../src/filesystem/filesystem.ts";
+import { MetadataStore } from "../../../src/filesystem/metadata.ts";
+import { filesRoutes } from "../../../src/filesystem/rest.ts";
+import { filesystemRpcRoutes } from "../../../src/filesystem/rpc.ts";
+import { Uploads } from "../../../src/filesystem/uploads.ts";
+import { ExecContext } from "../../../src/host/exec-context.ts";
+import { Mounts } from "../../../src/host/mounts.ts";
+import { Users } from "../../../src/host/users.ts";
+import { Access } from "../../../src/lifecycle/access.ts";
+import { createLogger } from "../../../src/log.ts";
+
+export const isRoot = process.geteuid?.() === 0;
+
+/** The capability's services as the daemon builds them, with a directory for tests. */
+export interface TestFiles extends AsyncDisposable {
+  users: Users;
+  exec: ExecContext;
+  filesystem: Filesystem;
+  uploads: Uploads;
+  downloads: Downloads;
+  /** Where tests may do what they like. */
+  root: string;
+  /** Where uploads are spooled. */
+  spool: string;
+}
+
+export async function testFiles(): Promise<TestFiles> {
+  const root = await mkdtemp(join(tmpdir(), "guestd-test-"));
+  const spool = await mkdtemp(join(tmpdir(), "guestd-spool-"));
+  const users = new Users();
+  const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
+  const metadata = new MetadataStore(new Mounts());
+  return {
+    users,
+    exec,
+    root,
+    spool,
+    filesystem: new Filesystem({ exec, metadata }),
+    uploads: new Uploads({ exec, metadata, spoolDirectory: spool }),
+    downloads: new Downloads({ exec }),
+    [Symbol.asyncDispose]: async () => {
+      await rm(root, { recursive: true, force: true });
+      await rm(spool, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface TestServer extends AsyncDisposable {
+  url: string;
+  port: number;
+  files: TestFiles;
+}
+
+/** The capability's routes behind the daemon's own edge, on a port of its own. */
+export async function testServer(options: { token?: string; uploadIdleMs?: number } = {}): Promise<TestServer> {
+  const files = await testFiles();
+  const access = new Access({ token: options.token, isLocked: false });
+  const { filesystem, uploads, downloads, users } = files;
+  const routes = [
+    ...filesystemRpcRoutes(filesystem),
+    ...filesRoutes({
+      uploads,
+      downloads,
+      authorize: signedUrls(access),
+      ...(options.uploadIdleMs && { uploadIdleMs: options.uploadIdleMs }),
+    }),
+  ];
+  const listeners = new Listeners();
+  const log = createLogger({ level: "error", format: "json", write: (line) => process.stderr.write(line) });
+  const app = createApp(
+    {
+      routes,
+      gate: new Gate({ access, isStrictInterpreter: false }),
+      hostRule: new HostRule({ allowedHosts: [] }),
+      guardsHost: true,
+      log,
+      checkUser: (name) => void users.get(name),
+      server: "guestd/test",
+    },
+    listeners.faceOf,
+  );
+  const port = await listeners.open(app, { host: "127.0.0.1", port: 0, face: "api" });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    files,
+    [Symbol.asyncDispose]: async () => {
+      await listeners[Symbol.asyncDispose]();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
