@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type BuiltDaemon, startBuiltDaemon } from "../helpers/built-daemon.ts";
+import { REPOSITORY } from "../helpers/daemon.ts";
+import { pythonSdkFolder } from "../helpers/prepare-machine.ts";
+
+const run = promisify(execFile);
+const folder = join(import.meta.dirname, "python");
+const python = join(pythonSdkFolder(REPOSITORY), "bin", "python");
+
+function checksOf(module: string): string[] {
+  const source = readFileSync(join(folder, `${module}.py`), "utf8");
+  return [...source.matchAll(/^(?:async )?def (check_\w+)/gm)].map(([, name = ""]) => name);
+}
+
+/** What a module's checks printed; `note` says how the interpreter ended if that was not well. */
+async function runChecks(module: string, url: string): Promise<{ stdout: string; note: string }> {
+  const script = join(folder, "run_checks.py");
+  try {
+    const { stdout } = await run(python, [script, module, url], { cwd: folder, timeout: 110_000 });
+    return { stdout, note: "" };
+  } catch (error) {
+    const failure = error as { stdout?: string; stderr?: string; code?: number; signal?: string };
+    return { stdout: failure.stdout ?? "", note: `exit ${failure.code ?? failure.signal}: ${failure.stderr}` };
+  }
+}
+
+describe.each(["checks_sync", "checks_async"])("%s", (module) => {
+  let daemon: BuiltDaemon;
+  const errors = new Map<string, string | null>();
+  let rest = "";
+
+  beforeAll(async () => {
+    daemon = await startBuiltDaemon();
+    const { stdout, note } = await runChecks(module, daemon.url);
+    rest = note;
+    for (const line of stdout.trim().split("\n").filter(Boolean)) {
+      const { name, error } = JSON.parse(line) as { name: string; error: string | null };
+      errors.set(name, error);
+    }
+  });
+  afterAll(async () => daemon?.[Symbol.asyncDispose]());
+
+  test.each(checksOf(module))("%s", (name) => {
+    expect(errors.has(name), `the check did not run: ${rest}`).toBe(true);
+    expect(errors.get(name)).toBeNull();
+  });
+});
