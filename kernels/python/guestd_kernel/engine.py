@@ -1,0 +1,37 @@
+"""What the kernel asks of an engine."""
+
+from __future__ import annotations
+
+from .errors import CellError
+from .event_loop import EventLoop
+
+
+class Engine:
+    """Evaluates cells in this process. `input_error` is raised where code asks for input."""
+
+    name: str
+    input_error: type[Exception]
+
+    def __init__(self) -> None:
+        self.loop = EventLoop()
+
+    @property
+    def count(self) -> int:
+        """The number of the next execution."""
+        raise NotImplementedError
+
+    def use_up(self, count: int) -> None:
+        """Makes sure that the next execution has another number than `count`, however early this one ended."""
+        raise NotImplementedError
+
+    def run(self, code: str) -> CellError | None:
+        """Runs a cell. Returns the error to report, which is the last if there were several."""
+        raise NotImplementedError
+
+    def show(self, value: object) -> CellError | None:
+        """Displays a value outside of a cell's code. Returns the error of its representations."""
+        raise NotImplementedError
+
+    def show_quietly(self, value: object) -> None:
+        """Displays a value if it can be; the cell does not fail for it."""
+        raise NotImplementedError

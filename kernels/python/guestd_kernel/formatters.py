@@ -1,0 +1,35 @@
+"""What the kernel itself knows to show of other libraries' objects, for both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import data_frames, figures
+
+DATA = "e2b/data"
+CHART = "e2b/chart"
+
+# Methods that classes may have beside the ones that IPython knows.
+EXTRA_METHODS = {DATA: "_repr_e2b_data_", CHART: "_repr_e2b_chart_"}
+
+
+class LibraryFormatter:
+    """Makes the `kind` representation of class `name` and its subclasses, by names so that nothing is imported."""
+
+    def __init__(self, kind: str, module: str, name: str, function: Callable[[object], object]):
+        self.kind = kind
+        self.module = module
+        self.name = name
+        self.function = function
+
+    def fits(self, value: object) -> bool:
+        """Whether `value` is of that class."""
+        return any((cls.__module__, cls.__name__) == (self.module, self.name) for cls in type(value).__mro__)
+
+
+# The extractor of charts (`e2b/chart` of a figure) belongs here.
+LIBRARY_FORMATTERS = (
+    LibraryFormatter("image/png", "matplotlib.figure", "Figure", figures.png),
+    LibraryFormatter(DATA, "pandas", "DataFrame", data_frames.columns),
+    LibraryFormatter(DATA, "pandas.core.frame", "DataFrame", data_frames.columns),
+)
