@@ -58,12 +58,13 @@ export class Launcher implements ShimHost, AsyncDisposable {
   }
 
   /**
-   * Starts a program on pipes; with `onChannel` it gets two more, for a protocol of its own.
+   * Starts a program on pipes; with `onChannel` it gets two more, for a protocol of its own, and does not outlive the daemon.
    * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else
    */
   async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<PipeChild> {
     const { argv, hasStdin } = program;
-    return startPipeChild(this, { argv, env: envList(program.env), hasStdin, onChannel }, this.#options(program), sink);
+    const options = { ...this.#options(program), diesWithDaemon: onChannel !== undefined };
+    return startPipeChild(this, { argv, env: envList(program.env), hasStdin, onChannel }, options, sink);
   }
 
   adopt(shimPid: number, gone: Promise<void>): void {

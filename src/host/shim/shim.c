@@ -11,6 +11,7 @@
 //     -p N                          niceness
 //     -k N                          descriptors 3 .. 2+N also belong to the program (kernels speak on them)
 //     -r FD                         the report descriptor; 3+N unless told (node-pty passes none, so it names one)
+//     -x                            kill the program when the daemon dies (a kernel without its daemon is of no use)
 //     -t                            descriptor 0 is a terminal: it becomes the program's controlling terminal and its user's
 //
 // The environment it is started with is the program's. Reports, one line each:
@@ -39,7 +40,7 @@ enum { MAX_GROUPS = 1024, IOPRIO_BEST_EFFORT_4 = (2 << 13) | 4, CLOSE_RANGE_ON_E
 
 struct options {
   long uid, gid, nofile, oom_score_adj, niceness, kept;
-  int terminal, report, has_groups, has_oom, has_niceness;
+  int terminal, dies_with_daemon, report, has_groups, has_oom, has_niceness;
   size_t group_count;
   gid_t groups[MAX_GROUPS];
   const char *dir;
@@ -66,7 +67,7 @@ static void read_groups(struct options *o, char *list) {
 static int read_options(struct options *o, int argc, char **argv) {
   int option;
   *o = (struct options){.uid = -1, .gid = -1, .report = -1};
-  while ((option = getopt(argc, argv, "+u:g:G:d:n:o:p:k:r:t")) != -1) switch (option) {
+  while ((option = getopt(argc, argv, "+u:g:G:d:n:o:p:k:r:tx")) != -1) switch (option) {
     case 'u': o->uid = atol(optarg); break;
     case 'g': o->gid = atol(optarg); break;
     case 'G': read_groups(o, optarg); break;
@@ -77,6 +78,7 @@ static int read_options(struct options *o, int argc, char **argv) {
     case 'k': o->kept = atol(optarg); break;
     case 'r': o->report = atoi(optarg); break;
     case 't': o->terminal = 1; break;
+    case 'x': o->dies_with_daemon = 1; break;
     default: return -1;
   }
   if (o->report < 0) o->report = 3 + (int)o->kept;
@@ -151,10 +153,23 @@ static void blank(char **strings) {
 
 static long long microseconds(struct timeval t) { return t.tv_sec * 1000000LL + t.tv_usec; }
 
+static volatile sig_atomic_t is_orphaned;
+
+static void on_orphaned(int signal_number) { is_orphaned = signal_number; }
+
+// SIGUSR1 when the daemon dies. It interrupts wait4; should the daemon be gone already, nobody would send it.
+static void watch_daemon(pid_t daemon) {
+  struct sigaction action = {.sa_handler = on_orphaned};
+  sigaction(SIGUSR1, &action, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGUSR1);
+  if (getppid() != daemon) is_orphaned = 1;
+}
+
 static void wait_for_all(pid_t program, int report) {
   for (;;) {
     int status;
     struct rusage r;
+    if (is_orphaned) kill(-program, SIGKILL);
     pid_t done = wait4(-1, &status, 0, &r);
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) break; // nobody left
@@ -168,9 +183,10 @@ static void wait_for_all(pid_t program, int report) {
 int main(int argc, char **argv) {
   static struct options o;
   if (read_options(&o, argc, argv) < 0) {
-    fprintf(stderr, "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-r report] [-t] -- program args...\n");
+    fprintf(stderr, "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-r report] [-t] [-x] -- program args...\n");
     return 2;
   }
+  pid_t daemon = getppid();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int s = 1; s < NSIG; s++)
     if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD) signal(s, SIG_IGN);
@@ -191,6 +207,7 @@ int main(int argc, char **argv) {
   say(o.report, "pid %d\n", program);
   blank(argv + 1);
   blank(environ);
+  if (o.dies_with_daemon) watch_daemon(daemon);
   wait_for_all(program, o.report);
   return 0;
 }

@@ -16,6 +16,8 @@ export interface ShimOptions {
   oomScoreAdj: number;
   niceness: number | undefined;
   isTerminal?: boolean;
+  /** The program is killed when the daemon dies. */
+  diesWithDaemon?: boolean;
 }
 
 /** The program's wait status and what it used; `wallMs` is the caller's to know. */
@@ -41,6 +43,7 @@ export function shimOptions(options: ShimOptions, keptDescriptors: number, repor
     ...(keptDescriptors > 0 ? ["-k", `${keptDescriptors}`] : []),
     ...(reportFd === undefined ? [] : ["-r", `${reportFd}`]),
     ...(options.isTerminal ? ["-t"] : []),
+    ...(options.diesWithDaemon ? ["-x"] : []),
   ];
 }
 
