@@ -111,7 +111,7 @@ function readFlags(argv: readonly string[]): Record<string, string | boolean | (
   try {
     return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    const text = error instanceof Error ? error.message.split(". ")[0] : String(error);
+    const text = error instanceof Error ? error.message.split(/\.\s/)[0] : String(error);
     throw new UsageError(`${text}; see guestd --help`);
   }
 }

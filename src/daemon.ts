@@ -36,6 +36,8 @@ import { processRpcRoutes } from "./processes/rpc.ts";
 import { RunControl } from "./processes/run-control.ts";
 import { runsRoutes } from "./processes/runs-rest.ts";
 import { startRoutes } from "./processes/start-rest.ts";
+import { ptyRoutes } from "./pty/rest.ts";
+import { Terminals } from "./pty/terminals.ts";
 import { IdempotentStarts } from "./runs/idempotent-starts.ts";
 import { Runs } from "./runs/runs.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
@@ -127,6 +129,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     lifecycle: new Lifecycle({ access, exec, log }),
     metrics: stack.use(new Metrics()),
     processes: new Processes({ runs, exec }),
+    terminals: new Terminals({ runs, exec }),
     filesystem: new Filesystem({ exec, metadata }),
     uploads: new Uploads({ exec, metadata, spoolDirectory: join(stateDir, "uploads") }),
     downloads: new Downloads({ exec }),
@@ -137,7 +140,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
 
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
-  const { filesystem, uploads, downloads } = services;
+  const { terminals, filesystem, uploads, downloads } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
@@ -147,6 +150,7 @@ function createRoutes(services: Services): Route[] {
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),
+    ...ptyRoutes(terminals),
     ...executeRoutes(contexts),
     ...contextsRoutes(contexts),
   ];

@@ -45,6 +45,7 @@ export type ErrorReason =
   | "token_invalid"
   | "token_missing"
   | "unsupported_media_type"
+  | "upgrade_required"
   | "user_not_switchable"
   | "user_unknown"
   | "wrong_input";

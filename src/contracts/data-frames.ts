@@ -15,7 +15,7 @@ const EVENT_TAG = (1 << 3) | LENGTH_DELIMITED;
 /** `{"event":{"data":{"stdout":"…","offset":"…"}}}` in an envelope. */
 export function jsonDataFrame(stream: DataStream, bytes: Buffer, offset: number): Buffer {
   const head = `{"event":{"data":{"${stream}":"`;
-  const tail = offset === 0 ? `"}}}` : `","offset":"${offset}"}}}`;
+  const tail = `","offset":"${offset}"}}}`;
   const base64Bytes = Math.ceil(bytes.length / 3) * 4;
   const payloadBytes = head.length + base64Bytes + tail.length;
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + payloadBytes);
@@ -29,8 +29,7 @@ export function jsonDataFrame(stream: DataStream, bytes: Buffer, offset: number)
 
 /** The same as a protobuf message. */
 export function protoDataFrame(stream: DataStream, bytes: Buffer, offset: number): Buffer {
-  const offsetBytes = offset === 0 ? 0 : 1 + varintSize(offset);
-  const data = 1 + varintSize(bytes.length) + bytes.length + offsetBytes;
+  const data = 1 + varintSize(bytes.length) + bytes.length + 1 + varintSize(offset);
   const event = 1 + varintSize(data) + data;
   const payloadBytes = 1 + varintSize(event) + event;
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + payloadBytes);
@@ -41,7 +40,7 @@ export function protoDataFrame(stream: DataStream, bytes: Buffer, offset: number
   at = writeTagAndSize(frame, at, DATA_TAG, data);
   at = writeTagAndSize(frame, at, (FIELD_NUMBER[stream] << 3) | LENGTH_DELIMITED, bytes.length);
   at += bytes.copy(frame, at);
-  if (offset !== 0) writeTagAndSize(frame, at, OFFSET_TAG, offset);
+  writeTagAndSize(frame, at, OFFSET_TAG, offset);
   return frame;
 }
 

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { noList, stringMap } from "./json-object.ts";
 
 /** An empty string is as good as absent. */
 const Selector = v.pipe(
@@ -7,16 +8,18 @@ const Selector = v.pipe(
 );
 
 /** Body of `POST /execute`; unknown members are ignored, nothing is coerced. `timeout_ms` is guestd's own. */
-export const ExecuteBody = v.object({
-  code: v.string(),
-  context_id: Selector,
-  language: Selector,
-  env_vars: v.nullish(v.record(v.string(), v.string())),
-  timeout_ms: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1))),
-});
+export const ExecuteBody = noList(
+  v.object({
+    code: v.string(),
+    context_id: Selector,
+    language: Selector,
+    env_vars: v.nullish(stringMap()),
+    timeout_ms: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  }),
+);
 
 /** Body of `POST /contexts`. */
-export const CreateContextBody = v.object({ language: Selector, cwd: Selector });
+export const CreateContextBody = noList(v.object({ language: Selector, cwd: Selector }));
 
 export const Context = v.object({ id: v.string(), language: v.string(), cwd: v.string() });
 export const ContextList = v.array(Context);

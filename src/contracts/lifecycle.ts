@@ -1,15 +1,18 @@
 import * as v from "valibot";
+import { noList, stringMap } from "./json-object.ts";
 
 /** Body of `POST /init`. Unknown members are ignored; null is as good as absent. */
-export const InitBody = v.object({
-  accessToken: v.nullish(v.pipe(v.string(), v.nonEmpty(), v.regex(/^[^\\]*$/, "must hold no backslash"))),
-  envVars: v.nullish(v.record(v.string(), v.string())),
-  timestamp: v.nullish(
-    v.pipe(
-      v.string(),
-      v.check((text) => !Number.isNaN(Date.parse(text.replace(/\.\d+/, ""))), "must be an RFC 3339 time"),
+export const InitBody = noList(
+  v.object({
+    accessToken: v.nullish(v.pipe(v.string(), v.nonEmpty(), v.regex(/^[^\\]*$/, "must hold no backslash"))),
+    envVars: v.nullish(stringMap()),
+    timestamp: v.nullish(
+      v.pipe(
+        v.string(),
+        v.check((text) => !Number.isNaN(Date.parse(text.replace(/\.\d+/, ""))), "must be an RFC 3339 time"),
+      ),
     ),
-  ),
-  defaultUser: v.nullish(v.string()),
-  defaultWorkdir: v.nullish(v.string()),
-});
+    defaultUser: v.nullish(v.string()),
+    defaultWorkdir: v.nullish(v.string()),
+  }),
+);

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { noList, stringMap } from "./json-object.ts";
 
 /** Text of a query member that switches something on. */
 const Switch = v.pipe(
@@ -6,7 +7,11 @@ const Switch = v.pipe(
   v.transform((text) => text === "1" || text === "true" || text === ""),
 );
 const Milliseconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.description("milliseconds"));
-const QueryNumber = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+export const QueryNumber = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+
+/** Columns and rows of a terminal, in characters. */
+export const TerminalExtent = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+export const TerminalSize = v.strictObject({ cols: TerminalExtent, rows: TerminalExtent });
 
 export const Encoding = v.picklist(["utf-8", "base64"]);
 export const Stream = v.picklist(["stdout", "stderr", "pty", "events"]);
@@ -20,6 +25,8 @@ export const RunQuery = v.object({
   user: v.optional(v.string()),
   tag: v.optional(v.string()),
   timeoutMs: v.optional(QueryNumber),
+  idleTimeoutMs: v.optional(QueryNumber),
+  startTimeoutMs: v.optional(QueryNumber),
   stdin: v.optional(Switch),
   background: v.optional(Switch),
   status: v.optional(Switch),
@@ -28,25 +35,30 @@ export const RunQuery = v.object({
 
 /** JSON body of `/v1/run`: a program with arguments, or a shell command line. */
 export const RunBody = v.pipe(
-  v.strictObject({
-    cmd: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("program, looked up on the search path"))),
-    args: v.optional(v.array(v.string()), []),
-    shell: v.optional(
-      v.pipe(v.string(), v.nonEmpty(), v.description("instead of cmd: a command line for bash, else sh")),
-    ),
-    cwd: v.optional(v.string()),
-    envs: v.optional(v.record(v.string(), v.string()), {}),
-    user: v.optional(v.string()),
-    tag: v.optional(v.string()),
-    timeoutMs: v.optional(Milliseconds),
-    stdin: v.optional(
-      v.pipe(
-        v.union([v.string(), v.boolean()]),
-        v.description("text for standard input, or true to leave it open for later"),
+  noList(
+    v.strictObject({
+      cmd: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("program, looked up on the search path"))),
+      args: v.optional(v.array(v.string()), []),
+      shell: v.optional(
+        v.pipe(v.string(), v.nonEmpty(), v.description("instead of cmd: a command line for bash, else sh")),
       ),
-    ),
-    background: v.optional(v.boolean(), false),
-  }),
+      cwd: v.optional(v.string()),
+      envs: v.optional(stringMap(), {}),
+      user: v.optional(v.string()),
+      tag: v.optional(v.string()),
+      timeoutMs: v.optional(v.pipe(Milliseconds, v.description("the run is ended this long after its start; ms"))),
+      idleTimeoutMs: v.optional(v.pipe(Milliseconds, v.description("ended after this long without output; ms"))),
+      startTimeoutMs: v.optional(v.pipe(Milliseconds, v.description("ended when there is no output by then; ms"))),
+      pty: v.optional(TerminalSize),
+      stdin: v.optional(
+        v.pipe(
+          v.union([v.string(), v.boolean()]),
+          v.description("text for standard input, or true to leave it open for later"),
+        ),
+      ),
+      background: v.optional(v.boolean(), false),
+    }),
+  ),
   v.check(({ cmd, shell }) => (cmd === undefined) !== (shell === undefined), "give either cmd or shell"),
 );
 
@@ -60,15 +72,17 @@ export const LogQuery = v.object({
 export const WaitQuery = v.object({ timeoutMs: v.optional(QueryNumber) });
 export const ListQuery = v.object({ state: v.optional(v.picklist(["running", "ended"])), tag: v.optional(v.string()) });
 export const StdinQuery = v.object({ close: v.optional(Switch) });
-export const SignalBody = v.strictObject({
-  signal: v.pipe(
-    v.union([v.string(), v.number()]),
-    v.transform(String),
-    v.description("a name such as SIGINT, or a number"),
-  ),
-  scope: v.optional(v.picklist(["leader", "group", "tree"]), "group"),
-  waitMs: v.optional(v.pipe(Milliseconds, v.maxValue(60_000))),
-});
+export const SignalBody = noList(
+  v.strictObject({
+    signal: v.pipe(
+      v.union([v.string(), v.number()]),
+      v.transform(String),
+      v.description("a name such as SIGINT, or a number"),
+    ),
+    scope: v.optional(v.picklist(["leader", "group", "tree"]), "group"),
+    waitMs: v.optional(v.pipe(Milliseconds, v.maxValue(60_000))),
+  }),
+);
 
 export const Usage = v.object({
   wallMs: v.number(),
@@ -122,6 +136,7 @@ export const RunResult = v.object({
   ...EndMembers,
   stdout: v.string(),
   stderr: v.string(),
+  pty: v.optional(v.pipe(v.string(), v.description("what a terminal showed"))),
   encoding: v.optional(Encoding),
   lossy: v.optional(
     v.pipe(v.array(Stream), v.description("streams that were no UTF-8: ask again with encoding=base64")),

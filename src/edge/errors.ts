@@ -43,6 +43,7 @@ const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   precondition_failed: 412,
   range_not_satisfiable: 416,
   unsupported_media_type: 415,
+  upgrade_required: 426,
 };
 
 /** What a caller is told of anything that was thrown: bugs become `internal` without their message. */

@@ -49,11 +49,20 @@ export class Gate {
   }
 }
 
-/** The token of `X-Access-Token`, or of `Authorization: Bearer`. */
+/** How a browser, which can set no headers, names the token among the subprotocols of a WebSocket. */
+export const TOKEN_PROTOCOL = "guestd.token.";
+
+/** The token of `X-Access-Token`, of `Authorization: Bearer`, or of a WebSocket's subprotocol. */
 export function requestToken(c: EdgeContext): string | undefined {
   const header = c.req.header("x-access-token");
   if (header !== undefined) return header;
-  return /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const bearer = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  return bearer ?? protocolToken(c.req.header("sec-websocket-protocol"));
+}
+
+function protocolToken(header: string | undefined): string | undefined {
+  const offered = header?.split(",").map((name) => name.trim());
+  return offered?.find((name) => name.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
 }
 
 /** The user name of Basic authentication; its password means nothing. */

@@ -1,9 +1,10 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { errnoName, fromErrno } from "../errors.ts";
+import type { WebSocket } from "ws";
 import type { EdgeContext, EdgeEnv, Face } from "./request-context.ts";
+import { createUpgradingServer } from "./websocket.ts";
 
 /** Clients keep idle sockets for minutes; we must not close one that they are about to use. */
 const KEEP_ALIVE_MS = 640_000;
@@ -27,22 +28,19 @@ export interface ListenAddress {
 export class Listeners implements AsyncDisposable {
   readonly #faces = new WeakMap<IncomingMessage["socket"], Face>();
   readonly #servers: Server[] = [];
+  readonly #sockets: ReadonlySet<WebSocket>[] = [];
 
   /** Which contract the listener that a request came in on stands for. */
   readonly faceOf = (c: EdgeContext): Face => this.#faces.get(c.env.incoming.socket) ?? "api";
 
   /** Opens one port and returns its number. @throws SandboxError when the address cannot be had */
   async open(app: Hono<EdgeEnv>, address: ListenAddress): Promise<number> {
-    const handle = getRequestListener(app.fetch);
-    const server = createServer(
-      {
-        requestTimeout: 0,
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        maxHeaderSize: MAX_HEADER_BYTES,
-      },
-      (incoming, outgoing) => void handle(incoming, outgoing),
-    );
+    const { server, sockets } = createUpgradingServer(app, {
+      requestTimeout: 0,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    });
     server.on("connection", (socket) => this.#faces.set(socket, address.face));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).listen(address.port, address.host, resolve);
@@ -54,6 +52,7 @@ export class Listeners implements AsyncDisposable {
     }
     server.off("error", reject);
     this.#servers.push(server);
+    this.#sockets.push(sockets);
     return (server.address() as AddressInfo).port;
   }
 
@@ -63,6 +62,7 @@ export class Listeners implements AsyncDisposable {
     for (const server of this.#servers) server.closeIdleConnections();
     const cut = (): void => {
       for (const server of this.#servers) server.closeAllConnections();
+      for (const socket of this.#sockets.flatMap((sockets) => [...sockets])) socket.terminate();
     };
     if (signal.aborted) cut();
     else signal.addEventListener("abort", cut, { once: true });

@@ -85,12 +85,10 @@ function operation(route: Route, doc: OperationDoc, toJson: ToJson): Json {
   };
 }
 
-/** `POST /v1/runs/:id/signal` → `postV1RunsSignal` */
+/** `POST /v1/runs/:id/signal` → `postV1RunsByIdSignal` */
 function operationId({ method, path }: Route): string {
-  const words = path.split("/").filter((word) => word !== "" && !word.startsWith(":"));
-  return [method.toLowerCase(), ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))]
-    .join("")
-    .replaceAll(/\W/g, "");
+  const words = path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "by/$1").split(/\W+/);
+  return [method.toLowerCase(), ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join("");
 }
 
 function pathParameters(path: string): Json[] {

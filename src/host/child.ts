@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import type { Terminal } from "./pty.ts";
 
 /** A signal by its usual name, `SIGTERM`. */
 export type SignalName = NodeJS.Signals;
@@ -67,6 +68,8 @@ export interface Child extends Disposable {
   /** Resolves when nothing that the program started is left. */
   readonly gone: Promise<void>;
   readonly hasEnded: boolean;
+  /** Undefined for a program on pipes. */
+  readonly terminal: Terminal | undefined;
   /** @throws SandboxError failed_precondition (closed, or no input), resource_exhausted (the program does not read) */
   writeInput(bytes: Uint8Array): Promise<void>;
   /** End of file after what was written. Idempotent. @throws SandboxError failed_precondition for a terminal */

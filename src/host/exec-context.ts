@@ -4,6 +4,7 @@ import { buildEnvironment, checkEnvironment, type Environment } from "./env.ts";
 import type { ProgramSpec } from "./launcher.ts";
 import { canEnterDirectory } from "./permissions.ts";
 import { resolvePath } from "./paths.ts";
+import type { TerminalSize } from "./pty.ts";
 import type { Identity, Users } from "./users.ts";
 
 /** A program as a caller asks for it: nothing resolved, everything but the command optional. */
@@ -14,6 +15,8 @@ export interface ProgramRequest {
   cwd?: string | undefined;
   user?: string | undefined;
   hasStdin: boolean;
+  /** In a terminal of this size instead of on pipes. */
+  terminal?: TerminalSize | undefined;
 }
 
 /**
@@ -42,10 +45,12 @@ export class ExecContext {
     this.#internalEnv = options.internalEnv ?? {};
   }
 
-  /** Who acts when nobody is named: as configured, else the account `user`, else the account guestd runs as. */
+  /** Who acts when nobody is named: as configured, else `user` (if guestd can run programs as them), else who guestd runs as. */
   get defaultUser(): Identity {
     if (this.#defaultUser !== undefined) return this.user(this.#defaultUser);
-    return this.users.find("user") ?? this.users.self();
+    const usual = this.users.find("user");
+    const ownUid = process.geteuid?.() ?? 0;
+    return usual && (ownUid === 0 || ownUid === usual.uid) ? usual : this.users.self();
   }
 
   /** Where an empty path leads; undefined: home. */
@@ -92,8 +97,9 @@ export class ExecContext {
     return buildEnvironment(user, this.path, [this.globalEnv, envs]);
   }
 
-  /** @throws SandboxError invalid_argument (directory, variables), unauthenticated (user) */
+  /** @throws SandboxError invalid_argument (command, directory, variables), unauthenticated (user) */
   async program(request: ProgramRequest): Promise<ProgramSpec> {
+    checkArguments(request.argv);
     const identity = this.user(request.user);
     return {
       argv: request.argv,
@@ -101,12 +107,21 @@ export class ExecContext {
       cwd: await this.#directory(request.cwd, identity),
       identity,
       hasStdin: request.hasStdin,
+      terminal: request.terminal,
     };
   }
 
-  /** `cwd` if `user` can enter it, else their home, else `/`. */
+  /** `cwd` if it is a directory that `user` can enter, else their home, else `/`. */
   directoryOrHome(cwd: string, user: Identity): string {
-    return [this.resolve(cwd, user), user.home].find((folder) => canEnterDirectory(user, folder)) ?? "/";
+    return [this.#resolveOrHome(cwd, user), user.home].find((folder) => canEnterDirectory(user, folder)) ?? "/";
+  }
+
+  #resolveOrHome(path: string, user: Identity): string {
+    try {
+      return this.resolve(path, user);
+    } catch {
+      return user.home; // what cannot be resolved cannot be entered either
+    }
   }
 
   async #directory(cwd: string | undefined, user: Identity): Promise<string> {
@@ -125,4 +140,11 @@ export class ExecContext {
       });
     }
   }
+}
+
+function checkArguments(argv: readonly [string, ...string[]]): void {
+  if (argv[0] === "") throw new SandboxError("invalid_argument", "no command given");
+  const nul = argv.find((text) => text.includes("\0"));
+  if (nul !== undefined)
+    throw new SandboxError("invalid_argument", `argument ${JSON.stringify(nul)} contains a NUL byte`);
 }

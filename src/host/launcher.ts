@@ -1,11 +1,15 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { getPriority } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
 import type { OutputSink } from "./child.ts";
 import { reap } from "./libc.ts";
 import type { ByteSink } from "./output-pipe.ts";
-import { type PipeChild, startPipeChild } from "./pipe-child.ts";
+import { startPipeChild } from "./pipe-child.ts";
 import { terminateTree } from "./process-group.ts";
+import type { ProgramChild } from "./program-child.ts";
+import { startPtyChild } from "./pty-child.ts";
+import type { TerminalSize } from "./pty.ts";
 import type { ShimHost, ShimOptions } from "./shim/shim.ts";
 import type { Identity } from "./users.ts";
 
@@ -14,6 +18,9 @@ const OPEN_FILES = 65_536;
 /** Programs go first when memory runs out, the daemon last. */
 const OOM_SCORE_ADJ = 100;
 
+/** After a shim's report has ended, how long its exit may take: normally microseconds. */
+const REAP_WAIT_MS = 1000;
+
 /** What to run, as whom and where; everything is resolved. */
 export interface ProgramSpec {
   argv: readonly [string, ...string[]];
@@ -21,6 +28,8 @@ export interface ProgramSpec {
   cwd: string;
   identity: Identity;
   hasStdin: boolean;
+  /** In a terminal of this size instead of on pipes. */
+  terminal?: TerminalSize | undefined;
 }
 
 /** Starts programs through the shim and reaps the shims. One per daemon: it listens for SIGCHLD. */
@@ -58,13 +67,16 @@ export class Launcher implements ShimHost, AsyncDisposable {
   }
 
   /**
-   * Starts a program on pipes; with `onChannel` it gets two more, for a protocol of its own, and does not outlive the daemon.
+   * Starts a program on pipes or in a terminal; with `onChannel` it gets two pipes more, for a protocol of its own, and does
+   * not outlive the daemon.
    * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else
    */
-  async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<PipeChild> {
-    const { argv, hasStdin } = program;
+  async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<ProgramChild> {
+    const { argv, hasStdin, terminal } = program;
     const options = { ...this.#options(program), diesWithDaemon: onChannel !== undefined };
-    return startPipeChild(this, { argv, env: envList(program.env), hasStdin, onChannel }, options, sink);
+    const env = envList(program.env);
+    if (terminal) return startPtyChild(this, { argv, env, size: terminal }, options, sink);
+    return startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
   }
 
   adopt(shimPid: number, gone: Promise<void>): void {
@@ -76,10 +88,11 @@ export class Launcher implements ShimHost, AsyncDisposable {
     });
   }
 
-  /** Ends whatever programs left running in the background, also of runs that were forgotten. */
+  /** Ends whatever programs left running in the background, also of runs that were forgotten, and reaps all shims. */
   async [Symbol.asyncDispose](): Promise<void> {
     const trees = [...this.#live].map(([shimPid, gone]) => ({ pid: -1, shimPid, gone, hasEnded: true }));
     await Promise.all(trees.map((tree) => terminateTree(tree, { signal: "SIGTERM", graceMs: 500, killWaitMs: 1000 })));
+    await this.#reapRest();
     process.off("SIGCHLD", this.#onChild);
   }
 
@@ -92,6 +105,16 @@ export class Launcher implements ShimHost, AsyncDisposable {
       oomScoreAdj: this.#oomScoreAdj,
       niceness: this.#niceness,
     };
+  }
+
+  /** Nobody would reap them later. The timer keeps this process alive so long. */
+  async #reapRest(): Promise<void> {
+    const deadline = performance.now() + REAP_WAIT_MS;
+    this.#reapExiting();
+    while (this.#exiting.size > 0 && performance.now() < deadline) {
+      await pause(1);
+      this.#reapExiting();
+    }
   }
 
   #reapExiting(): void {

@@ -56,6 +56,7 @@ const native = {
   actionsDup2: bind<IntCall<[Buffer, number, number]>>(
     "int posix_spawn_file_actions_adddup2(void *actions, int from, int to)",
   ),
+  actionsClose: bind<IntCall<[Buffer, number]>>("int posix_spawn_file_actions_addclose(void *actions, int fd)"),
   actionsDestroy: bind<IntCall<[Buffer]>>("int posix_spawn_file_actions_destroy(void *actions)"),
   attributesInit: bind<IntCall<[Buffer]>>("int posix_spawnattr_init(void *attributes)"),
   attributesFlags: bind<IntCall<[Buffer, number]>>("int posix_spawnattr_setflags(void *attributes, short flags)"),
@@ -134,9 +135,10 @@ export function reap(pid: number): number | undefined {
 export function takeFromEnvironment(name: string, environment: Record<string, string | undefined>): string | undefined {
   const value = environment[name];
   const address = native.getenv(name);
-  if (value === undefined || address === null) return undefined;
-  const prefix = Buffer.byteLength(name) + 1;
   delete environment[name];
+  // An environment that was handed over as a plain object has nothing in our memory.
+  if (value === undefined || address === null) return value;
+  const prefix = Buffer.byteLength(name) + 1;
   native.memset(address - BigInt(prefix), 0x20, prefix + Buffer.byteLength(value));
   return value;
 }
@@ -152,10 +154,7 @@ export function spawn(file: string, argv: readonly string[], env: readonly strin
   const attributes = spawnAttributes();
   native.actionsInit(actions);
   try {
-    // First out of the way, so that no source is overwritten before its turn.
-    const base = Math.max(...fds, fds.length) + 1;
-    fds.forEach((fd, index) => native.actionsDup2(actions, fd, base + index));
-    fds.forEach((_, index) => native.actionsDup2(actions, base + index, index));
+    placeDescriptors(actions, fds);
     const pid = [0];
     const errno = native.posixSpawn(pid, file, actions, attributes, [...argv, null], [...env, null]);
     if (errno !== 0) throw systemError(errno, `posix_spawn ${file}`);
@@ -163,6 +162,16 @@ export function spawn(file: string, argv: readonly string[], env: readonly strin
   } finally {
     native.actionsDestroy(actions);
   }
+}
+
+/** Leaves no copy of `fds` but the ones in their places: one more would keep a pipe open that its user has closed. */
+function placeDescriptors(actions: Buffer, fds: readonly number[]): void {
+  const base = Math.max(...fds) + 1;
+  // A source among the places is out of the way first, so that it is not overwritten before its turn.
+  const sources = fds.map((fd, index) => (fd < fds.length ? base + index : fd));
+  fds.forEach((fd, index) => fd < fds.length && native.actionsDup2(actions, fd, base + index));
+  sources.forEach((fd, index) => native.actionsDup2(actions, fd, index));
+  for (const fd of sources) if (fd >= base) native.actionsClose(actions, fd);
 }
 
 function spawnAttributes(): Buffer {

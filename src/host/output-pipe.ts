@@ -1,4 +1,5 @@
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
+import { ReadStream } from "node:tty";
 import { readableBytes } from "./libc.ts";
 
 /**
@@ -10,7 +11,7 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 /** Takes bytes that are only valid during the call; returns false to stop reading until `resume()`. */
 export type ByteSink = (bytes: Buffer) => boolean;
 
-/** The reading end of a pipe that a program writes to. Owns its descriptor. */
+/** The reading end of a pipe, or our end of a terminal, that a program writes to. Owns its descriptor. */
 export class OutputPipe {
   readonly #fd: number;
   readonly #socket: Socket;
@@ -19,28 +20,31 @@ export class OutputPipe {
   #isPaused = false;
   #bytesRead = 0;
 
-  constructor(fd: number, sink: ByteSink) {
+  constructor(fd: number, sink: ByteSink, options: { isTerminal?: boolean } = {}) {
     this.#fd = fd;
-    this.#socket = new Socket({
+    this.#socket = open(
       fd,
-      readable: true,
-      writable: false,
-      onread: {
-        buffer: READ_BUFFER,
-        callback: (length, buffer) => {
-          this.#bytesRead += length;
-          const goOn = sink(Buffer.from(buffer.buffer, buffer.byteOffset, length));
-          this.#isPaused = !goOn;
-          return goOn;
+      {
+        readable: true,
+        writable: false,
+        onread: {
+          buffer: READ_BUFFER,
+          callback: (length, buffer) => {
+            this.#bytesRead += length;
+            const goOn = sink(Buffer.from(buffer.buffer, buffer.byteOffset, length));
+            this.#isPaused = !goOn;
+            return goOn;
+          },
         },
       },
-    });
+      options.isTerminal ?? false,
+    );
     const end = (): void => {
       this.#isEnded = true;
       this.#ended.resolve();
     };
     this.#socket.once("end", end).once("close", end);
-    // A pipe's read end fails only when its descriptor is gone: that is the end of it.
+    // A pipe fails only when its descriptor is gone, a terminal when nobody has its other side open: that is the end of it.
     this.#socket.on("error", end);
     this.#socket.resume();
   }
@@ -78,4 +82,8 @@ export class OutputPipe {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+function open(fd: number, options: SocketConstructorOpts, isTerminal: boolean): Socket {
+  return isTerminal ? new ReadStream(fd, options) : new Socket({ ...options, fd });
 }

@@ -7,16 +7,16 @@ const MAX_PATH_BYTES = 4095;
 const MAX_NAME_BYTES = 255;
 
 /**
- * Resolves a path as callers write it: empty is the default directory (or home), `~` the user's home, relative is
- * relative to home. An absolute path comes back unchanged: replies repeat it as it was asked.
+ * Resolves a path as callers write it: empty is the default directory (or home; itself written in this way), `~` the
+ * user's home, relative is relative to home. An absolute path comes back unchanged: replies repeat it as it was asked.
  * @throws SandboxError invalid_argument for `~other`, NUL bytes and what the kernel could never open.
  */
 export function resolvePath(path: string, user: Identity, defaultDirectory?: string): string {
-  if (path === "") return defaultDirectory ?? user.home;
+  if (path === "") return defaultDirectory ? resolvePath(defaultDirectory, user) : user.home;
   checkPath(path);
   if (path.startsWith("/")) return path;
   if (path === "~") return user.home;
-  if (path.startsWith("~/") || path.startsWith("~\\")) return join(user.home, path.slice(2));
+  if (path.startsWith("~/") || path.startsWith("~\\")) return below(user.home, path.slice(2));
   if (path.startsWith("~")) {
     throw new SandboxError(
       "invalid_argument",
@@ -24,7 +24,13 @@ export function resolvePath(path: string, user: Identity, defaultDirectory?: str
       { hint: "use ~ for the user's own home, or an absolute path" },
     );
   }
-  return join(user.home, path);
+  return below(user.home, path);
+}
+
+/** Joined and cleaned, without the final slash that `join` leaves. */
+function below(home: string, path: string): string {
+  const joined = join(home, path);
+  return joined.length > 1 && joined.endsWith("/") ? joined.slice(0, -1) : joined;
 }
 
 /** @throws SandboxError invalid_argument when no system call could take `path`. */

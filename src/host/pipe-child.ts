@@ -1,12 +1,11 @@
-import { fstatSync, openSync } from "node:fs";
-import { SandboxError } from "../errors.ts";
-import { type Child, type ChildExit, decodeWaitStatus, type OutputSink, UNKNOWN_USAGE } from "./child.ts";
-import { drainAfterExit } from "./drain.ts";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { fromErrno } from "../errors.ts";
+import type { OutputSink } from "./child.ts";
 import { InputPipe } from "./input-pipe.ts";
 import { changeOwner, pipe } from "./libc.ts";
 import { type ByteSink, OutputPipe } from "./output-pipe.ts";
-import { descendantsOf, pipeHolders } from "./process-tree.ts";
-import { type Shim, type ShimHost, type ShimOptions, startShim } from "./shim/shim.ts";
+import { ProgramChild } from "./program-child.ts";
+import { type ShimHost, type ShimOptions, startShim } from "./shim/shim.ts";
 
 /** A program to start on pipes. */
 export interface PipeProgram {
@@ -28,18 +27,9 @@ export async function startPipeChild(
   program: PipeProgram,
   options: ShimOptions,
   sink: OutputSink,
-): Promise<PipeChild> {
+): Promise<ProgramChild> {
   const startedAt = performance.now();
-  const stdin = program.hasStdin ? pipe() : undefined;
-  const [stdout, stderr] = [pipe(), pipe()];
-  const channel = program.onChannel ? { requests: pipe(), events: pipe() } : undefined;
-  const theirs = [stdin?.readEnd ?? openSync("/dev/null", "r"), stdout.writeEnd, stderr.writeEnd];
-  if (channel) theirs.push(channel.requests.readEnd, channel.events.writeEnd);
-  const owner = options.identity;
-  if (owner) {
-    for (const fd of stdin ? theirs : theirs.slice(1)) changeOwner(fd, owner.uid, owner.gid);
-  }
-  const inodes = new Set([stdout, stderr].map((ends) => fstatSync(ends.readEnd).ino));
+  const { stdin, stdout, stderr, channel, theirs, targets } = openPipes(program, options.identity);
   const input = stdin ? new InputPipe(stdin.writeEnd) : undefined;
   const outputs = [
     new OutputPipe(stdout.readEnd, (bytes) => sink("stdout", bytes)),
@@ -50,7 +40,7 @@ export async function startPipeChild(
   try {
     const { shim, shimPid } = startShim(host, { argv: program.argv, env: program.env, fds: theirs }, options);
     const pid = await shim.programPid;
-    return new PipeChild({ pid, shimPid, shim, input, requests, outputs, inodes, startedAt });
+    return new ProgramChild({ pid, shimPid, shim, input, requests, outputs, targets, startedAt });
   } catch (error) {
     input?.destroy();
     requests?.destroy();
@@ -59,80 +49,41 @@ export async function startPipeChild(
   }
 }
 
-interface Parts {
-  pid: number;
-  shimPid: number;
-  shim: Shim;
-  input: InputPipe | undefined;
-  requests: InputPipe | undefined;
-  outputs: readonly OutputPipe[];
-  inodes: ReadonlySet<number>;
-  startedAt: number;
+type PipeEnds = ReturnType<typeof pipe>;
+
+interface Pipes {
+  /** Undefined: standard input is /dev/null. */
+  stdin: PipeEnds | undefined;
+  stdout: PipeEnds;
+  stderr: PipeEnds;
+  channel: { requests: PipeEnds; events: PipeEnds } | undefined;
+  /** The program's descriptors 0, 1, 2 … */
+  theirs: readonly number[];
+  /** What links in /proc to standard output and standard error point to. */
+  targets: ReadonlySet<string>;
 }
 
-/** A running program on pipes. */
-export class PipeChild implements Child {
-  readonly pid: number;
-  readonly shimPid: number;
-  readonly exit: Promise<ChildExit>;
-  readonly gone: Promise<void>;
-  readonly #parts: Parts;
-  #hasEnded = false;
-
-  constructor(parts: Parts) {
-    this.pid = parts.pid;
-    this.shimPid = parts.shimPid;
-    this.#parts = parts;
-    this.gone = parts.shim.gone;
-    this.exit = this.#finish();
-  }
-
-  get hasEnded(): boolean {
-    return this.#hasEnded;
-  }
-
-  async writeInput(bytes: Uint8Array): Promise<void> {
-    await this.#requireInput().write(bytes);
-  }
-
-  closeInput(): void {
-    this.#parts.input?.close();
-  }
-
-  /** Sends bytes on descriptor 3 of a program that was given a channel; resolves when the pipe has taken them. */
-  async writeRequest(bytes: Uint8Array): Promise<void> {
-    await this.#parts.requests?.write(bytes);
-  }
-
-  resumeOutput(): void {
-    for (const output of this.#parts.outputs) output.resume();
-  }
-
-  [Symbol.dispose](): void {
-    this.#parts.input?.destroy();
-    this.#parts.requests?.destroy();
-    for (const output of this.#parts.outputs) output.destroy();
-  }
-
-  #requireInput(): InputPipe {
-    if (this.#parts.input) return this.#parts.input;
-    throw new SandboxError("failed_precondition", "standard input was not asked for when the process was started", {
-      reason: "stdin_closed",
-    });
-  }
-
-  async #finish(): Promise<ChildExit> {
-    const { shim, shimPid, input, requests, outputs, inodes, startedAt } = this.#parts;
-    const end = await shim.ended;
-    this.#hasEnded = true;
-    const wallMs = performance.now() - startedAt;
-    input?.destroy();
-    requests?.destroy();
-    const isComplete = await drainAfterExit(outputs);
-    return {
-      status: end && decodeWaitStatus(end.status),
-      usage: end ? { wallMs, ...end.usage } : { wallMs, ...UNKNOWN_USAGE },
-      pipesHeldBy: isComplete ? [] : pipeHolders(descendantsOf(shimPid), inodes),
-    };
+/** All pipes of a program, its ends belonging to `owner`; or none. @throws SandboxError resource_exhausted */
+function openPipes(program: PipeProgram, owner: ShimOptions["identity"]): Pipes {
+  const opened: number[] = [];
+  const open = (): PipeEnds => {
+    const ends = pipe();
+    opened.push(ends.readEnd, ends.writeEnd);
+    return ends;
+  };
+  try {
+    const [stdout, stderr] = [open(), open()];
+    const stdin = program.hasStdin ? open() : undefined;
+    const channel = program.onChannel ? { requests: open(), events: open() } : undefined;
+    const targets = new Set([stdout, stderr].map((ends) => `pipe:[${fstatSync(ends.readEnd).ino}]`));
+    const owned = [stdout.writeEnd, stderr.writeEnd];
+    if (channel) owned.push(channel.requests.readEnd, channel.events.writeEnd);
+    if (owner) for (const fd of stdin ? [stdin.readEnd, ...owned] : owned) changeOwner(fd, owner.uid, owner.gid);
+    // Last, so that nothing can fail after it.
+    const theirs = [stdin?.readEnd ?? openSync("/dev/null", "r"), ...owned];
+    return { stdin, stdout, stderr, channel, theirs, targets };
+  } catch (error) {
+    for (const fd of opened) closeSync(fd);
+    throw fromErrno(error, "cannot open the program's pipes");
   }
 }

@@ -41,20 +41,25 @@ export function parseSignal(text: string): SignalName {
 /**
  * Sends `signal` and watches for at most `waitMs` whether its targets go away.
  * Group and tree reach what the program left behind too, also after its own end.
- * @throws SandboxError not_found when there is nobody in that scope, permission_denied when none may be signalled
+ * @throws SandboxError not_found when there is nobody in that scope, permission_denied when nobody there may be signalled
  */
 export async function signalProcess(
   child: ProcessTree,
   signal: SignalName,
   options: { scope: SignalScope; waitMs: number },
 ): Promise<SignalReport> {
-  const targets = targetsOf(child, options.scope);
+  const end = await followEnd(child);
+  const targets = end.isGone ? [] : targetsOf(child, options.scope);
   if (targets.length === 0) {
     throw new SandboxError("not_found", `process ${child.pid} has ended and its ${options.scope} is empty`, {
       reason: "process_not_found",
     });
   }
   const signaled = sendTo(child, targets, signal, options.scope);
+  const alive = signaled.length > 0 ? undefined : targets.find(isRunning);
+  if (alive !== undefined) {
+    throw new SandboxError("permission_denied", `not permitted to send ${signal} to process ${alive}`);
+  }
   const deadline = performance.now() + options.waitMs;
   // A zombie counts as there: whoever asks next must not find the process any more.
   while (targets.some((pid) => processState(pid) !== undefined) && performance.now() < deadline) {
@@ -64,25 +69,37 @@ export async function signalProcess(
 }
 
 /**
- * Ends a program and everything that descends from it: `signal`, then after `graceMs` SIGKILL, repeated for what is born meanwhile.
+ * Ends a program and everything that descends from it: `signal`, then after `graceMs` SIGKILL, repeated for what is born meanwhile
+ * and until the shim says that nothing is left: a walk of /proc misses who is forked during it.
  * @returns who is left after `killWaitMs` more, normally nobody
  */
 export async function terminateTree(
   child: ProcessTree,
   options: { signal: SignalName; graceMs: number; killWaitMs: number },
 ): Promise<readonly number[]> {
-  if (options.graceMs > 0) {
+  const end = await followEnd(child);
+  if (options.graceMs > 0 && !end.isGone) {
     sendTo(child, targetsOf(child, "tree"), options.signal, "tree");
     await Promise.race([child.gone, delay(options.graceMs)]);
   }
   const deadline = performance.now() + options.killWaitMs;
-  let left = targetsOf(child, "tree");
-  while (left.length > 0 && performance.now() < deadline) {
-    sendTo(child, left, "SIGKILL", "tree");
+  while (!end.isGone && performance.now() < deadline) {
+    sendTo(child, targetsOf(child, "tree"), "SIGKILL", "tree");
     await Promise.race([child.gone, delay(POLL_MS)]);
-    left = targetsOf(child, "tree");
   }
-  return left;
+  return end.isGone ? [] : targetsOf(child, "tree");
+}
+
+/**
+ * Whether nothing of the tree is left, now and later. The numbers of a tree that is gone may be anybody's: they are never looked
+ * at again.
+ */
+async function followEnd(child: ProcessTree): Promise<{ readonly isGone: boolean }> {
+  const end = { isGone: false };
+  void child.gone.then(() => (end.isGone = true));
+  // One turn of the microtasks: by then the above was called if it can be.
+  await Promise.resolve();
+  return end;
 }
 
 /** Live processes in a scope. A pid is only used while the shim, its ancestor, keeps it from being anybody else's. */
@@ -93,16 +110,12 @@ function targetsOf(child: ProcessTree, scope: SignalScope): number[] {
   return tree.filter((pid) => processGroupOf(pid) === child.pid);
 }
 
-/** Sends to all targets, the group in one call so that nobody forks out of it. Returns who was reached. */
+/** Sends to all targets, their group in one call so that nobody forks out of it. Returns who was reached. */
 function sendTo(child: ProcessTree, targets: readonly number[], signal: SignalName, scope: SignalScope): number[] {
-  const hasGroup = scope !== "leader" && targets.some((pid) => processGroupOf(pid) === child.pid);
-  if (hasGroup) send(-child.pid, signal);
-  const isReached = (pid: number): boolean => (hasGroup && processGroupOf(pid) === child.pid) || send(pid, signal);
-  const reached = targets.filter((pid) => (scope === "group" ? hasGroup : isReached(pid)));
-  if (reached.length > 0 || signal === "SIGKILL") return reached;
-  const alive = targets.find(isRunning);
-  if (alive === undefined) return [];
-  throw new SandboxError("permission_denied", `not permitted to send ${signal} to process ${alive}`);
+  // Looked up before anybody is hit: who dies of it has no group any more.
+  const group = new Set(scope === "leader" ? [] : targets.filter((pid) => processGroupOf(pid) === child.pid));
+  const isGroupReached = group.size > 0 && send(-child.pid, signal);
+  return targets.filter((pid) => (group.has(pid) ? isGroupReached : send(pid, signal)));
 }
 
 /** Whether the signal was delivered; false for a target that is gone or not ours to signal. */

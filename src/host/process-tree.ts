@@ -7,11 +7,18 @@ const MAX_PROCESSES = 10_000;
 /** Children of `pid` that are alive or zombies, of all its threads; none when it is gone. */
 export function childrenOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-      readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number),
-    );
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread));
   } catch {
     return []; // it went away while we looked
+  }
+}
+
+function childrenOfThread(pid: number, thread: string): number[] {
+  try {
+    const list = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
+    return list.split(" ").filter(Boolean).map(Number);
+  } catch {
+    return []; // the thread has ended: its children are another one's now
   }
 }
 
@@ -50,17 +57,14 @@ export function isRunning(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
-/** Those of `pids` that have one of the pipes open, with their command names. */
-export function pipeHolders(pids: readonly number[], pipeInodes: ReadonlySet<number>): PipeHolder[] {
-  return pids.filter((pid) => holdsPipe(pid, pipeInodes)).map((pid) => ({ pid, command: commandName(pid) }));
+/** Those of `pids` that have one of the pipes or terminals open, with their command names. `targets`: `pipe:[7]`, `/dev/pts/3`. */
+export function outputHolders(pids: readonly number[], targets: ReadonlySet<string>): PipeHolder[] {
+  return pids.filter((pid) => holds(pid, targets)).map((pid) => ({ pid, command: commandName(pid) }));
 }
 
-function holdsPipe(pid: number, inodes: ReadonlySet<number>): boolean {
+function holds(pid: number, targets: ReadonlySet<string>): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-      const inode = /^pipe:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
-      return inode !== undefined && inodes.has(Number(inode));
-    });
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => targets.has(readlinkSync(`/proc/${pid}/fd/${fd}`)));
   } catch {
     return false; // gone, or not ours to look at
   }

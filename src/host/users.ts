@@ -12,6 +12,8 @@ export interface Identity {
   shell: string;
 }
 
+const MAX_ID = 2 ** 32 - 1;
+
 interface Database {
   stamp: string;
   users: Map<string, Identity>;
@@ -48,10 +50,12 @@ export class Users {
   /** The account this process runs as; one without a database entry gets a numeric name and `/` as home. */
   self(): Identity {
     const uid = process.geteuid?.() ?? 0;
-    const known = this.find(this.userName(uid));
+    // Never by the number as a name: an account may be called like that.
+    const name = this.#load().userNames.get(uid);
+    const known = name === undefined ? undefined : this.find(name);
     if (known) return known;
     const gid = process.getegid?.() ?? 0;
-    return { name: String(uid), uid, gid, groups: [gid], home: process.cwd(), shell: "/bin/sh" };
+    return { name: String(uid), uid, gid, groups: [gid], home: "/", shell: "/bin/sh" };
   }
 
   /** Account name of a uid, or the number as text. */
@@ -89,22 +93,31 @@ function fieldsOf(file: string): string[][] {
     .map((line) => line.split(":"));
 }
 
+/** A user or group number; undefined for anything that the kernel would not take as one, or as "no change" (2³²-1). */
+function parseId(text = ""): number | undefined {
+  const id = /^\d+$/.test(text) ? Number(text) : NaN;
+  return id < MAX_ID ? id : undefined;
+}
+
 function readDatabase(stamp: string, passwd: string, group: string): Database {
   const memberships = new Map<string, number[]>();
   const groupNames = new Map<number, string>();
-  for (const [name = "", , gid = "", members = ""] of fieldsOf(group)) {
-    if (!groupNames.has(Number(gid))) groupNames.set(Number(gid), name);
+  for (const [name = "", , number, members = ""] of fieldsOf(group)) {
+    const gid = parseId(number);
+    if (gid === undefined) continue;
+    if (!groupNames.has(gid)) groupNames.set(gid, name);
     for (const member of members.split(",").filter(Boolean)) {
-      memberships.set(member, [...(memberships.get(member) ?? []), Number(gid)]);
+      memberships.set(member, [...(memberships.get(member) ?? []), gid]);
     }
   }
   const users = new Map<string, Identity>();
   const userNames = new Map<number, string>();
-  for (const [name = "", , uid = "", gid = "", , home = "", shell = ""] of fieldsOf(passwd)) {
-    if (name === "" || users.has(name) || !/^\d+$/.test(uid) || !/^\d+$/.test(gid)) continue;
-    const groups = [...new Set([Number(gid), ...(memberships.get(name) ?? [])])];
-    users.set(name, { name, uid: Number(uid), gid: Number(gid), groups, home: home || "/", shell: shell || "/bin/sh" });
-    if (!userNames.has(Number(uid))) userNames.set(Number(uid), name);
+  for (const [name = "", , userNumber, groupNumber, , home = "", shell = ""] of fieldsOf(passwd)) {
+    const [uid, gid] = [parseId(userNumber), parseId(groupNumber)];
+    if (name === "" || users.has(name) || uid === undefined || gid === undefined) continue;
+    const groups = [...new Set([gid, ...(memberships.get(name) ?? [])])];
+    users.set(name, { name, uid, gid, groups, home: home || "/", shell: shell || "/bin/sh" });
+    if (!userNames.has(uid)) userNames.set(uid, name);
   }
   return { stamp, users, userNames, groupNames };
 }

@@ -1,3 +1,5 @@
+import { longTimeout } from "./long-timeout.ts";
+
 /** Rejects with the signal's reason as soon as it aborts; otherwise settles as `promise` does. Leaves no listener behind. */
 export async function withAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
@@ -20,10 +22,6 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
 /** Resolves after `ms`, or rejects with the signal's reason. The timer does not keep the process alive. */
 export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms).unref();
-  try {
-    await withAbort(promise, signal);
-  } finally {
-    clearTimeout(timer);
-  }
+  using _timer = longTimeout(resolve, ms);
+  await withAbort(promise, signal);
 }

@@ -39,8 +39,13 @@ function incompleteTail(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;
     if ((byte & 0b1100_0000) === 0b1000_0000) continue;
-    const length = byte >= 0b1111_0000 ? 4 : byte >= 0b1110_0000 ? 3 : byte >= 0b1100_0000 ? 2 : 1;
-    return length > back ? back : 0;
+    return characterLength(byte) > back ? back : 0;
   }
   return 0;
+}
+
+/** How long a character is that begins with `byte`; 1 for a byte that can begin none. */
+function characterLength(byte: number): number {
+  if (byte < 0xc2 || byte > 0xf4) return 1;
+  return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
 }

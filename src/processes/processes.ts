@@ -2,7 +2,16 @@ import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import { signalProcess } from "../host/process-group.ts";
 import type { Runs } from "../runs/runs.ts";
-import type { Environment, Run, Selector, SignalName, SignalReport, SignalScope } from "./types.ts";
+import type {
+  DeadlineLimits,
+  Environment,
+  Run,
+  Selector,
+  SignalName,
+  SignalReport,
+  SignalScope,
+  TerminalSize,
+} from "./types.ts";
 
 /** A program as a caller asks for it. */
 export interface StartRequest {
@@ -15,8 +24,10 @@ export interface StartRequest {
   tag: string | undefined;
   /** False: standard input is /dev/null. */
   hasStdin: boolean;
-  /** The program is ended this long after its start. */
-  wallMs?: number | undefined;
+  /** In a terminal of this size instead of on pipes. */
+  terminal?: TerminalSize | undefined;
+  /** The program is ended when one passes. */
+  deadlines?: DeadlineLimits | undefined;
   /** Between SIGTERM and SIGKILL at that moment; 0 is SIGKILL at once. */
   graceMs?: number;
 }
@@ -39,14 +50,25 @@ export class Processes {
    * @throws SandboxError invalid_argument, unauthenticated, permission_denied; a command that does not exist is exit code 127
    */
   async start(request: StartRequest): Promise<Run> {
-    const { cmd, args, envs, cwd, hasStdin, tag, wallMs, graceMs = 0 } = request;
-    if (cmd === "") throw new SandboxError("invalid_argument", "no command given");
-    const nul = [cmd, ...args].find((text) => text.includes("\0"));
-    if (nul !== undefined)
-      throw new SandboxError("invalid_argument", `argument ${JSON.stringify(nul)} contains a NUL byte`);
-    const program = await this.#exec.program({ argv: [cmd, ...args], envs, cwd, user: request.user, hasStdin });
-    const config = { kind: "command" as const, cmd, args, envs, cwd, tag, user: program.identity.name };
-    return this.#runs.start({ config, program, wallMs, graceMs });
+    const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, graceMs = 0 } = request;
+    const program = await this.#exec.program({
+      argv: [cmd, ...args],
+      envs,
+      cwd,
+      user: request.user,
+      hasStdin,
+      terminal,
+    });
+    const config = {
+      kind: terminal ? ("terminal" as const) : ("command" as const),
+      cmd,
+      args,
+      envs,
+      cwd,
+      tag,
+      user: program.identity.name,
+    };
+    return this.#runs.start({ config, program, deadlines, graceMs });
   }
 
   /** The live process that `selector` picks. @throws SandboxError not_found */
@@ -74,6 +96,17 @@ export class Processes {
     const isTerminal = run.config.kind === "terminal";
     if (isTerminal !== (kind === "pty")) throw wrongInput(isTerminal);
     await run.child?.writeInput(bytes);
+  }
+
+  /** Sets the size of a terminal. @throws SandboxError not_found, failed_precondition when the process has none */
+  resize(selector: Selector, size: TerminalSize): void {
+    const { child } = this.find(selector);
+    if (!child?.terminal) {
+      throw new SandboxError("failed_precondition", "error resizing tty: tty not assigned to process", {
+        reason: "wrong_input",
+      });
+    }
+    child.terminal.resize(size);
   }
 
   /** End of file for the program. Succeeds again when closed already. */

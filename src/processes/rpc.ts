@@ -1,7 +1,9 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { jsonDataFrame, protoDataFrame } from "../contracts/data-frames.ts";
 import {
+  type ConnectRequest,
   Process,
+  type PTY,
   type ProcessEventSchema,
   type ProcessInfoSchema,
   type ProcessSelector,
@@ -17,9 +19,10 @@ import { clientStreamRoute, serverStreamRoute } from "../edge/connect/stream.ts"
 import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
+import { withAbort } from "../lib/abort.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
-import type { Run, Selector } from "./types.ts";
+import type { LogStart, Run, Selector, TerminalSize } from "./types.ts";
 
 type EventInit = MessageInitShape<typeof ProcessEventSchema>;
 /** A message of Start or Connect, which have the same shape, or its envelope. */
@@ -32,6 +35,8 @@ const STREAM = {
 };
 /** Longest piece of output in one message. */
 const MAX_CHUNK_BYTES = 64 * 1024;
+type StreamOffsets = Readonly<Record<"stdout" | "stderr" | "pty", number>>;
+const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
 
 /** The routes of `process.Process`. */
 export function processRpcRoutes(processes: Processes): Route[] {
@@ -42,19 +47,18 @@ export function processRpcRoutes(processes: Processes): Route[] {
       ...STREAM,
       ownsDeadline: true,
     }),
-    serverStreamRoute(method.connect, (request, call) => connect(processes, request.process, call), STREAM),
-    unaryRoute(method.update, (request) => {
-      processes.find(selectorOf(request.process));
-      if (!request.pty) return {};
-      throw new SandboxError("failed_precondition", "error resizing tty: tty not assigned to process", {
-        reason: "wrong_input",
-      });
+    serverStreamRoute(method.connect, (request, call) => connect(processes, request, call), STREAM),
+    unaryRoute(method.update, ({ process, pty }) => {
+      const selector = selectorOf(process);
+      if (pty) processes.resize(selector, sizeOf(pty));
+      else processes.find(selector);
+      return {};
     }),
     clientStreamRoute(method.streamInput, (requests, call) => streamInput(processes, requests, call)),
     unaryRoute(
       method.sendInput,
-      async ({ process, input }) => {
-        await sendInput(processes, selectorOf(process), input?.input);
+      async ({ process, input }, call) => {
+        await sendInput(processes, selectorOf(process), input?.input, call);
         return {};
       },
       { decode: decodeInput },
@@ -79,7 +83,7 @@ export function processRpcRoutes(processes: Processes): Route[] {
 }
 
 async function* start(processes: Processes, request: StartRequest, call: Call): AsyncGenerator<EventItem> {
-  const { process: config, stdin, tag } = request;
+  const { process: config, stdin, tag, pty } = request;
   const run = await processes.start({
     cmd: config?.cmd ?? "",
     args: config?.args ?? [],
@@ -88,39 +92,58 @@ async function* start(processes: Processes, request: StartRequest, call: Call): 
     user: call.user,
     tag,
     hasStdin: stdin ?? true,
-    wallMs: call.timeoutMs,
+    terminal: pty && sizeOf(pty),
+    deadlines: { wallMs: call.timeoutMs },
   });
-  yield* output(run, call, 0);
+  yield* output(run, call, { position: 0 }, NO_OFFSETS);
   const end = await run.ended;
   // Whoever set the deadline is told that it passed; later subscribers get the end that it led to.
   if (end.ending.type === "timeout") throw new SandboxError("deadline_exceeded", "context deadline exceeded");
   yield event({ case: "end", value: endEvent(end) });
 }
 
-async function* connect(
-  processes: Processes,
-  process: ProcessSelector | undefined,
-  call: Call,
-): AsyncGenerator<EventItem> {
-  const run = processes.findRetained(selectorOf(process));
-  yield* output(run, call, run.deliveredPosition);
+/** What nobody has received yet, or what the request asks for, then everything as it comes. */
+async function* connect(processes: Processes, request: ConnectRequest, call: Call): AsyncGenerator<EventItem> {
+  const run = processes.findRetained(selectorOf(request.process));
+  const { log } = run;
+  const { resumeFrom } = request;
+  if (resumeFrom) {
+    const offsets = {
+      stdout: toOffset(resumeFrom.stdout),
+      stderr: toOffset(resumeFrom.stderr),
+      pty: toOffset(resumeFrom.pty),
+    };
+    log.checkStart({ offsets });
+    yield* output(run, call, { offsets }, offsets);
+  } else {
+    const position = Math.max(run.deliveredPosition, log.oldestPosition);
+    yield* output(run, call, { position }, await log.offsetsAt(position));
+  }
   yield event({ case: "end", value: endEvent(await run.ended) });
 }
 
-/** The start event, then everything from `position` on as it comes. Aborting ends the subscription, never the process. */
-async function* output(run: Run, call: Call, position: number): AsyncGenerator<EventItem> {
-  yield event({ case: "start", value: { pid: run.pid ?? 0 } });
+/** The start event, then everything from `from` on as it comes. Aborting ends the subscription, never the process. */
+async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffsets): AsyncGenerator<EventItem> {
+  const { stdout, stderr, pty } = starts;
+  const offsets = { stdout: BigInt(stdout), stderr: BigInt(stderr), pty: BigInt(pty) };
+  yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
   const encode = call.codec === "json" ? jsonDataFrame : protoDataFrame;
-  for await (const chunk of run.log.read({
-    from: { position },
-    follow: true,
-    signal: call.signal,
-    maxChunkBytes: MAX_CHUNK_BYTES,
-  })) {
+  const { signal } = call;
+  for await (const chunk of run.log.read({ from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES })) {
     if (chunk.stream === "events") continue;
     yield encode(chunk.stream, chunk.bytes, chunk.offset);
     run.markDelivered(chunk.position);
   }
+}
+
+/** As the reference takes it: 16 bits each, and 0 where nothing is given. */
+function sizeOf({ size }: PTY): TerminalSize {
+  return { cols: (size?.cols ?? 0) & 0xffff, rows: (size?.rows ?? 0) & 0xffff };
+}
+
+/** No log is as long as the numbers that this rounds. */
+function toOffset(wire: bigint): number {
+  return Number(wire);
 }
 
 async function streamInput(
@@ -137,7 +160,7 @@ async function streamInput(
     } else if (message.case === "data") {
       if (!selector)
         throw new SandboxError("invalid_argument", "the first message of an input stream must be start, got data");
-      await sendInput(processes, selector, message.value.input?.input);
+      await sendInput(processes, selector, message.value.input?.input, call);
     } else if (message.case !== "keepalive") {
       throw new SandboxError("unimplemented", `invalid event type ${String(message.case)}`);
     }
@@ -147,9 +170,15 @@ async function streamInput(
 
 type Input = NonNullable<MessageShape<typeof SendInputRequestSchema>["input"]>["input"];
 
-async function sendInput(processes: Processes, selector: Selector, input: Input | undefined): Promise<void> {
+/** What was queued when the deadline of `call` passes still reaches the program. */
+async function sendInput(
+  processes: Processes,
+  selector: Selector,
+  input: Input | undefined,
+  call: Call,
+): Promise<void> {
   if (!input?.case) throw new SandboxError("unimplemented", "invalid input type <nil>");
-  await processes.sendInput(selector, input.case, input.value);
+  await withAbort(processes.sendInput(selector, input.case, input.value), call.signal);
 }
 
 function decodeInput(schema: typeof SendInputRequestSchema, codec: Codec, bytes: Buffer): MessageShape<typeof schema> {

@@ -55,16 +55,27 @@ function textEvent(
   return { type: "output", stream, offset, text, ...(isLossy && { lossy: true as const }) };
 }
 
+/** Text of each stream; `pty` only for a terminal. */
+export interface CollectedOutput {
+  stdout: string;
+  stderr: string;
+  pty?: string;
+  /** Streams that were no UTF-8. */
+  lossy?: LogStream[];
+  /** Left out at the front. */
+  omittedBytes?: Record<string, number>;
+}
+
 /** All that a finished run has printed, at most `maxBytes` from the end of each stream. */
 export async function collectOutput(
   run: Run,
   options: { encoding: TextEncoding; maxBytes: number; signal: AbortSignal },
-): Promise<{ stdout: string; stderr: string; lossy?: LogStream[]; omittedBytes?: Record<string, number> }> {
+): Promise<CollectedOutput> {
   const { ends, oldest } = run.log;
-  const texts = { stdout: "", stderr: "" };
+  const texts: Pick<CollectedOutput, "stdout" | "stderr" | "pty"> = { stdout: "", stderr: "" };
   const lossy: LogStream[] = [];
   const omittedBytes: Record<string, number> = {};
-  for (const stream of ["stdout", "stderr"] as const) {
+  for (const stream of run.config.kind === "terminal" ? (["pty"] as const) : (["stdout", "stderr"] as const)) {
     const from = Math.max(oldest[stream], ends[stream] - options.maxBytes);
     if (from > 0) omittedBytes[stream] = from;
     const pieces: Buffer[] = [];

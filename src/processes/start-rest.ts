@@ -12,7 +12,7 @@ import type { Processes, StartRequest } from "./processes.ts";
 import { collectOutput, runEvents, type TextEncoding } from "./run-stream.ts";
 import { endView, runView, statusLine } from "./run-view.ts";
 import { shellCommand } from "./shell.ts";
-import type { IdempotentRuns, Run } from "./types.ts";
+import type { DeadlineLimits, IdempotentRuns, Run } from "./types.ts";
 
 /** A command line, or a JSON body without large input. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -79,9 +79,10 @@ async function start(c: EdgeContext, processes: Processes, idempotent: Idempoten
 }
 
 function readWanted(c: EdgeContext, query: Query, body: Buffer, isStreamed: boolean): Wanted {
-  const { cwd, tag, timeoutMs: wallMs, stdin = false, background = false } = query;
+  const { cwd, tag, timeoutMs, idleTimeoutMs, startTimeoutMs, stdin = false, background = false } = query;
   const user = query.user ?? c.var.request.user;
-  const common = { envs: {}, cwd, user, tag, wallMs: wallMs || undefined, graceMs: GRACE_MS };
+  const deadlines = deadlinesOf({ timeoutMs, idleTimeoutMs, startTimeoutMs });
+  const common = { envs: {}, cwd, user, tag, deadlines, graceMs: GRACE_MS };
   if (query.cmd !== undefined) {
     const request = { ...common, ...shellCommand(query.cmd), hasStdin: true };
     return { request, input: undefined, isBodyInput: isStreamed, isBackground: background };
@@ -98,7 +99,7 @@ function readWanted(c: EdgeContext, query: Query, body: Buffer, isStreamed: bool
 }
 
 function fromJson(body: Body, common: Omit<StartRequest, "cmd" | "args">, isBackground: boolean): Wanted {
-  const { shell, cmd = "", args, envs, stdin = common.hasStdin, timeoutMs } = body;
+  const { shell, cmd = "", args, envs, stdin = common.hasStdin, pty } = body;
   const request = {
     ...common,
     ...(shell === undefined ? { cmd, args } : shellCommand(shell)),
@@ -106,11 +107,22 @@ function fromJson(body: Body, common: Omit<StartRequest, "cmd" | "args">, isBack
     cwd: body.cwd ?? common.cwd,
     user: body.user ?? common.user,
     tag: body.tag ?? common.tag,
-    wallMs: timeoutMs || common.wallMs,
+    deadlines: { ...common.deadlines, ...deadlinesOf(body) },
+    terminal: pty,
     hasStdin: stdin !== false,
   };
   const input = typeof stdin === "string" ? stdin : undefined;
   return { request, input, isBodyInput: false, isBackground: body.background || isBackground };
+}
+
+/** Only those that are set; 0 is none. */
+function deadlinesOf(given: Pick<Body, "timeoutMs" | "idleTimeoutMs" | "startTimeoutMs">): DeadlineLimits {
+  const { timeoutMs, idleTimeoutMs, startTimeoutMs } = given;
+  return {
+    ...(timeoutMs && { wallMs: timeoutMs }),
+    ...(idleTimeoutMs && { idleMs: idleTimeoutMs }),
+    ...(startTimeoutMs && { startMs: startTimeoutMs }),
+  };
 }
 
 /** Gives a program its input without anybody waiting for it; a program that does not want it is no error. */

@@ -1,6 +1,8 @@
 export type { ExitStatus, SignalName, Usage } from "../host/child.ts";
 export type { Environment } from "../host/env.ts";
+export type { TerminalSize } from "../host/pty.ts";
 export type { SignalReport, SignalScope } from "../host/process-group.ts";
+export type { DeadlineLimits } from "../runs/deadlines.ts";
 export type { Ending, RunEnd } from "../runs/ending.ts";
 import type { IdempotentStarts } from "../runs/idempotent-starts.ts";
 import type { Run } from "../runs/run.ts";

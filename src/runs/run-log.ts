@@ -65,6 +65,26 @@ export class RunLog {
     return this.#store.blocks[0]?.starts ?? this.#ends;
   }
 
+  /** The first position that can still be read. */
+  get oldestPosition(): number {
+    return this.#store.blocks[0]?.start ?? this.#position;
+  }
+
+  /** The place in each stream that `position` is. @throws SandboxError as {@link read} */
+  async offsetsAt(position: number): Promise<LogOffsets> {
+    const cursor = position < this.#position ? this.#seek({ position }, LOG_STREAMS) : undefined;
+    if (!cursor) return { ...this.#ends };
+    const bytes = cursor.block.bytes ?? (await this.#load(cursor.block));
+    const offsets = { ...cursor.block.starts };
+    for (let at = cursor.block.start; at < position;) {
+      const chunk = cursor.next(bytes, position - at);
+      if (!chunk) break;
+      offsets[chunk.stream] += chunk.bytes.length;
+      at = chunk.position;
+    }
+    return offsets;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }

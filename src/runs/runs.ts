@@ -4,7 +4,8 @@ import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import { terminateTree } from "../host/process-group.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
-import { type Ending, endOf, endWithoutProgram } from "./ending.ts";
+import { type DeadlineLimits, Deadlines } from "./deadlines.ts";
+import { type DeadlineKind, type Ending, endOf, endWithoutProgram } from "./ending.ts";
 import type { LogLimits } from "./log-store.ts";
 import { Run, type RunConfig } from "./run.ts";
 import type { SpillBudget } from "./spill-file.ts";
@@ -26,8 +27,8 @@ export interface RunsOptions {
 export interface StartOptions {
   config: RunConfig;
   program: ProgramSpec;
-  /** The run is ended this long after its start: at once with SIGKILL, or gracefully when `graceMs` is given. */
-  wallMs?: number | undefined;
+  /** When one passes, the run is ended: at once with SIGKILL, or gracefully when `graceMs` is given. */
+  deadlines?: DeadlineLimits | undefined;
   graceMs?: number;
 }
 
@@ -93,16 +94,23 @@ export class Runs implements AsyncDisposable {
    */
   async start(options: StartOptions): Promise<Run> {
     const run = this.create(options.config);
+    const { deadlines: limits, graceMs = 0 } = options;
+    const deadlines = limits && new Deadlines(limits, (which) => this.#expire(run, which, graceMs));
     try {
       const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
         run.log.append(stream, bytes);
+        deadlines?.noteOutput();
         return !run.log.isFull;
       });
       run.attach(child);
       this.#byPid.set(child.pid, run);
-      this.#watch(run, options);
+      void child.exit.then((exit) => {
+        deadlines?.[Symbol.dispose]();
+        run.finish(endOf(exit, run.endReason));
+      });
       return run;
     } catch (error) {
+      deadlines?.[Symbol.dispose]();
       const message = error instanceof Error ? error.message : String(error);
       run.finish(endWithoutProgram({ type: "spawn_failed", message }, 0));
       throw error;
@@ -135,19 +143,8 @@ export class Runs implements AsyncDisposable {
     for (const run of this.list()) this.#forget(run);
   }
 
-  #watch(run: Run, options: StartOptions): void {
-    const { child } = run;
-    if (!child) return;
-    const { wallMs, graceMs = 0 } = options;
-    const timer = wallMs === undefined ? undefined : longTimeout(() => this.#expire(run, graceMs), wallMs);
-    void child.exit.then((exit) => {
-      timer?.[Symbol.dispose]();
-      run.finish(endOf(exit, run.endReason));
-    });
-  }
-
-  #expire(run: Run, graceMs: number): void {
-    this.terminate(run, { type: "timeout", which: "wall" }, { graceMs }).catch((error: unknown) => {
+  #expire(run: Run, which: DeadlineKind, graceMs: number): void {
+    this.terminate(run, { type: "timeout", which }, { graceMs }).catch((error: unknown) => {
       this.#options.log.error("run.terminate_failed", { runId: run.id, error: String(error) });
     });
   }

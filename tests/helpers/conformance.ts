@@ -182,7 +182,7 @@ function compareResult(
 ): void {
   const { main, formats, formats_include: include = [], text_regex: regex, ...values } = expected;
   const { type: _type, is_main_result: isMain, extra, ...given } = came;
-  const present = [...Object.keys(given), ...Object.keys((extra ?? {}) as object)];
+  const present = [...Object.keys(given), ...Object.keys(extra ?? {})];
   same(`result ${index} main`, main, isMain);
   if (formats) same(`result ${index} formats`, formats.toSorted(), present.toSorted());
   for (const format of include)

@@ -6,12 +6,14 @@ import { join } from "node:path";
 /** The account that sandboxes usually have; tests run programs as it when they may. */
 const ACCOUNT = "user";
 
-/** Builds the daemon, prepares the kernels, installs the Python SDKs and makes the account `user`: what the tests need of a machine. */
+/** Builds the daemon, prepares the kernels, installs the Python SDKs and tmux, and makes the account `user`: what the tests need of a machine. */
 export function prepareMachine(root: string): void {
   run(process.execPath, [join(root, "build.config.ts"), "--if-needed"], root);
   run(process.execPath, [join(root, "kernels", "setup.ts"), "--strict"], root);
   preparePythonSdk(root);
-  if (process.geteuid?.() === 0) makeAccount();
+  if (process.geteuid?.() !== 0) return;
+  makeAccount();
+  if (!existsSync("/usr/bin/tmux")) installPackages(["tmux"]);
 }
 
 /** Where the Python SDKs are installed for the tests. */
@@ -40,6 +42,12 @@ function makeAccount(): void {
   if (exists) return;
   console.error(`tests: making the account ${ACCOUNT}`);
   run("useradd", ["--create-home", "--shell", "/bin/bash", "--user-group", ACCOUNT], "/");
+}
+
+function installPackages(names: readonly string[]): void {
+  console.error(`tests: installing ${names.join(", ")}`);
+  run("apt-get", ["update", "-qq"], "/");
+  run("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...names], "/");
 }
 
 function run(command: string, args: readonly string[], cwd: string): void {

@@ -10,7 +10,6 @@
 //     -o N                          oom_score_adj
 //     -p N                          niceness
 //     -k N                          descriptors 3 .. 2+N also belong to the program (kernels speak on them)
-//     -r FD                         the report descriptor; 3+N unless told (node-pty passes none, so it names one)
 //     -x                            kill the program when the daemon dies (a kernel without its daemon is of no use)
 //     -t                            descriptor 0 is a terminal: it becomes the program's controlling terminal and its user's
 //
@@ -22,6 +21,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { MAX_GROUPS = 1024, IOPRIO_BEST_EFFORT_4 = (2 << 13) | 4, CLOSE_RANGE_ON_EXEC = 4 };
@@ -66,8 +67,8 @@ static void read_groups(struct options *o, char *list) {
 
 static int read_options(struct options *o, int argc, char **argv) {
   int option;
-  *o = (struct options){.uid = -1, .gid = -1, .report = -1};
-  while ((option = getopt(argc, argv, "+u:g:G:d:n:o:p:k:r:tx")) != -1) switch (option) {
+  *o = (struct options){.uid = -1, .gid = -1};
+  while ((option = getopt(argc, argv, "+u:g:G:d:n:o:p:k:tx")) != -1) switch (option) {
     case 'u': o->uid = atol(optarg); break;
     case 'g': o->gid = atol(optarg); break;
     case 'G': read_groups(o, optarg); break;
@@ -76,12 +77,11 @@ static int read_options(struct options *o, int argc, char **argv) {
     case 'o': o->oom_score_adj = atol(optarg); o->has_oom = 1; break;
     case 'p': o->niceness = atol(optarg); o->has_niceness = 1; break;
     case 'k': o->kept = atol(optarg); break;
-    case 'r': o->report = atoi(optarg); break;
     case 't': o->terminal = 1; break;
     case 'x': o->dies_with_daemon = 1; break;
     default: return -1;
   }
-  if (o->report < 0) o->report = 3 + (int)o->kept;
+  o->report = 3 + (int)o->kept;
   return argv[optind] ? 0 : -1;
 }
 
@@ -123,6 +123,26 @@ static void fail(const char *stage) {
   _exit(126);
 }
 
+// Whether a folder of the search path has a file of that name. execvp cannot tell one that may not be executed from a folder
+// that may not be looked into: both are EACCES.
+static int is_on_search_path(const char *name) {
+  const char *path = getenv("PATH");
+  char file[PATH_MAX];
+  struct stat found;
+  for (const char *folder = path ? path : "/bin:/usr/bin", *end; ; folder = end + 1) {
+    end = strchrnul(folder, ':');
+    int length = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - folder), folder, end > folder ? "/" : "", name);
+    if (length < (int)sizeof file && stat(file, &found) == 0 && S_ISREG(found.st_mode)) return 1;
+    if (!*end) return 0;
+  }
+}
+
+static int is_not_found(const char *name, int error) {
+  if (error == ENOENT) return 1;
+  // A folder of the search path that is none, or that is closed to the user, is no finding.
+  return !strchr(name, '/') && (error == ENOTDIR || (error == EACCES && !is_on_search_path(name)));
+}
+
 // Runs between vfork and exec: system calls only.
 static void become_program(const struct options *o, char **argv) {
   close_on_exec_from(3U + (unsigned)o->kept);
@@ -139,11 +159,11 @@ static void become_program(const struct options *o, char **argv) {
   if (o->dir && chdir(o->dir) < 0) fail("dir");
   clean_signals();
   execvp(argv[0], argv);
-  int error = errno;
+  int error = errno, not_found = is_not_found(argv[0], error);
   char line[512];
-  int length = snprintf(line, sizeof line, "%.400s: %s\n", argv[0], error == ENOENT ? "not found" : strerror(error));
+  int length = snprintf(line, sizeof line, "%.400s: %s\n", argv[0], not_found ? "not found" : strerror(error));
   if (write(2, line, (size_t)length) < 0) {}
-  _exit(error == ENOENT ? 127 : 126);
+  _exit(not_found ? 127 : 126);
 }
 
 // Our own command line and environment repeat the program's: `pkill -f` of a program must not find us.
@@ -165,6 +185,14 @@ static void watch_daemon(pid_t daemon) {
   if (getppid() != daemon) is_orphaned = 1;
 }
 
+// The kernel's line editing erases whole characters then.
+static void use_utf8(void) {
+  struct termios t;
+  if (tcgetattr(0, &t) < 0) return;
+  t.c_iflag |= IUTF8 | IMAXBEL;
+  tcsetattr(0, TCSANOW, &t);
+}
+
 static void wait_for_all(pid_t program, int report) {
   for (;;) {
     int status;
@@ -183,14 +211,14 @@ static void wait_for_all(pid_t program, int report) {
 int main(int argc, char **argv) {
   static struct options o;
   if (read_options(&o, argc, argv) < 0) {
-    fprintf(stderr, "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-r report] [-t] [-x] -- program args...\n");
+    fprintf(stderr, "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-t] [-x] -- program args...\n");
     return 2;
   }
   pid_t daemon = getppid();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int s = 1; s < NSIG; s++)
     if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD) signal(s, SIG_IGN);
-  if (o.terminal) ioctl(0, TIOCNOTTY); // node-pty made us the session's leader: the program's own session takes the terminal
+  if (o.terminal) use_utf8();
   pid_t program = vfork();
   if (program == 0) become_program(&o, argv + optind);
   if (program < 0) {

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
-import { SandboxError, type ErrorCode } from "../../errors.ts";
 import { getSystemErrorMessage } from "node:util";
+import { errnoName, type ErrorCode, fromErrno, SandboxError } from "../../errors.ts";
 import { LineSplitter } from "../../lib/line-splitter.ts";
 import type { Usage } from "../child.ts";
 import { pipe, spawn } from "../libc.ts";
@@ -29,7 +29,7 @@ export interface ShimEnd {
 const LONGEST_REPORT_BYTES = 256;
 
 /** Command-line options of the shim for a program with `keptDescriptors` descriptors above 2. */
-export function shimOptions(options: ShimOptions, keptDescriptors: number, reportFd?: number): string[] {
+export function shimOptions(options: ShimOptions, keptDescriptors: number): string[] {
   const { identity } = options;
   return [
     ...(identity ? ["-u", `${identity.uid}`, "-g", `${identity.gid}`, "-G", identity.groups.join(",")] : []),
@@ -41,7 +41,6 @@ export function shimOptions(options: ShimOptions, keptDescriptors: number, repor
     `${options.oomScoreAdj}`,
     ...(options.niceness === undefined ? [] : ["-p", `${options.niceness}`]),
     ...(keptDescriptors > 0 ? ["-k", `${keptDescriptors}`] : []),
-    ...(reportFd === undefined ? [] : ["-r", `${reportFd}`]),
     ...(options.isTerminal ? ["-t"] : []),
     ...(options.diesWithDaemon ? ["-x"] : []),
   ];
@@ -52,6 +51,8 @@ export class Shim {
   readonly #reports: OutputPipe;
   readonly #pid = Promise.withResolvers<number>();
   readonly #ended = Promise.withResolvers<ShimEnd | undefined>();
+  /** Resolves when the shim has exited: nothing its program started is left (or the shim was killed). */
+  readonly gone: Promise<void>;
 
   /** Takes over the reading end of the report pipe. */
   constructor(reportFd: number) {
@@ -60,6 +61,10 @@ export class Shim {
     this.#reports = new OutputPipe(reportFd, (bytes) => {
       for (const line of lines.push(bytes)) this.#take(line.split(" "));
       return true;
+    });
+    this.gone = this.#reports.ended.then(() => {
+      this.#pid.reject(new SandboxError("internal", "the shim ended without a report"));
+      this.#ended.resolve(undefined);
     });
   }
 
@@ -71,14 +76,6 @@ export class Shim {
   /** Resolves as soon as the program has ended; undefined when the shim was lost before that. */
   get ended(): Promise<ShimEnd | undefined> {
     return this.#ended.promise;
-  }
-
-  /** Resolves when the shim has exited: nothing its program started is left (or the shim was killed). */
-  get gone(): Promise<void> {
-    return this.#reports.ended.then(() => {
-      this.#pid.reject(new SandboxError("internal", "the shim ended without a report"));
-      this.#ended.resolve(undefined);
-    });
   }
 
   #take([word, ...fields]: string[]): void {
@@ -94,25 +91,41 @@ export interface ShimHost {
   adopt(shimPid: number, gone: Promise<void>): void;
 }
 
-/** Starts a shim with `fds` as the program's descriptors 0, 1, 2 … and closes them here, also on failure. */
+/**
+ * Starts a shim with `fds` as the program's descriptors 0, 1, 2 … and closes them here, also on failure.
+ * @throws SandboxError invalid_argument (arguments too long), resource_exhausted, unavailable (the shim cannot be run)
+ */
 export function startShim(
   host: ShimHost,
   program: { argv: readonly string[]; env: readonly string[]; fds: readonly number[] },
   options: ShimOptions,
 ): { shim: Shim; shimPid: number } {
-  const report = pipe();
+  let report: ReturnType<typeof pipe> | undefined;
   try {
+    report = pipe();
     const argv = ["guestd-shim", ...shimOptions(options, program.fds.length - 3), "--", ...program.argv];
     const shimPid = spawn(host.shimPath, argv, program.env, [...program.fds, report.writeEnd]);
     const shim = new Shim(report.readEnd);
     host.adopt(shimPid, shim.gone);
     return { shim, shimPid };
   } catch (error) {
-    closeSync(report.readEnd);
-    throw error;
+    if (report) closeSync(report.readEnd);
+    throw spawnError(error);
   } finally {
-    for (const fd of [...program.fds, report.writeEnd]) closeSync(fd);
+    for (const fd of new Set(program.fds)) closeSync(fd);
+    if (report) closeSync(report.writeEnd);
   }
+}
+
+const SPAWN_CODES: Readonly<Record<string, ErrorCode>> = {
+  E2BIG: "invalid_argument",
+  EAGAIN: "resource_exhausted",
+  ENOENT: "unavailable",
+  EACCES: "unavailable",
+};
+
+function spawnError(error: unknown): SandboxError {
+  return fromErrno(error, "cannot start the program", SPAWN_CODES[errnoName(error) ?? ""]);
 }
 
 function startError(stage: string, errno: number): SandboxError {

@@ -99,3 +99,16 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
     },
   };
 }
+
+/** Runs `body` with the rights of an ordinary user. */
+export async function asOrdinaryUser<T>(body: () => Promise<T>): Promise<T> {
+  if (!isRoot) return body();
+  process.setegid?.(65_534);
+  process.seteuid?.(65_534);
+  try {
+    return await body();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
+}

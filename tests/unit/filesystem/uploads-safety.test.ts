@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeFifo } from "../../../src/host/libc.ts";
 import { bodyOf, KIB, MIB, save, smallDisk } from "./bodies.ts";
-import { isRoot, testFiles } from "./server.ts";
+import { asOrdinaryUser, isRoot, testFiles } from "./server.ts";
 
 describe("links", () => {
   test("that were there are followed, also to what does not exist yet", async () => {
@@ -98,11 +98,13 @@ describe("what cannot be written", () => {
     }
   });
 
-  test.skipIf(isRoot)("as another user is refused when guestd is not root", async () => {
-    await using files = await testFiles();
-    await expect(save(files, join(files.root, "a"), "x", { user: "root" })).rejects.toMatchObject({
-      code: "permission_denied",
-      reason: "user_not_switchable",
+  test("as another user is refused when guestd is not root", async () => {
+    await asOrdinaryUser(async () => {
+      await using files = await testFiles();
+      await expect(save(files, join(files.root, "a"), "x", { user: "root" })).rejects.toMatchObject({
+        code: "permission_denied",
+        reason: "user_not_switchable",
+      });
     });
   });
 });

@@ -1,0 +1,134 @@
+import { type IncomingMessage, type Server, type ServerOptions, ServerResponse, STATUS_CODES } from "node:http";
+import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server";
+import type { Hono } from "hono";
+import { type WebSocket, WebSocketServer } from "ws";
+import { ClientGone } from "./errors.ts";
+import { TOKEN_PROTOCOL } from "./gate.ts";
+import type { EdgeContext, EdgeEnv } from "./request-context.ts";
+
+/** Largest message a client may send. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** Proxies cut connections that are silent for a minute. */
+const PING_MS = 25_000;
+/** Unsent output above this makes its source wait … */
+const HIGH_WATER_BYTES = 1024 * 1024;
+/** … until less than this is left. */
+const LOW_WATER_BYTES = 256 * 1024;
+
+export type PeerMessage = { bytes: Buffer } | { text: string };
+
+/** One WebSocket and whoever is behind it. */
+export class Peer {
+  readonly #socket: WebSocket;
+  readonly #closed = new AbortController();
+  #isAlive = true;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    const ping = setInterval(() => this.#ping(), PING_MS).unref();
+    socket.on("pong", () => (this.#isAlive = true));
+    socket.on("error", () => undefined); // a close follows
+    socket.once("close", () => {
+      clearInterval(ping);
+      this.#closed.abort(new ClientGone());
+    });
+  }
+
+  /** Aborts when the connection is gone. */
+  get signal(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Calls `take` with each message in order; the next is read from the network when the one before was taken. */
+  onMessage(take: (message: PeerMessage) => Promise<void>): void {
+    let last = Promise.resolve();
+    let waiting = 0;
+    this.#socket.on("message", (data, isBinary) => {
+      const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+      if (++waiting === 1) this.#socket.pause();
+      last = last
+        .then(() => take(isBinary ? { bytes } : { text: bytes.toString("utf8") }))
+        .finally(() => {
+          if (--waiting === 0) this.#socket.resume();
+        });
+    });
+  }
+
+  /** Sends bytes as they are; resolves when there is room for more. */
+  async sendBytes(bytes: Uint8Array): Promise<void> {
+    this.#socket.send(bytes, { binary: true });
+    if (this.#socket.bufferedAmount > HIGH_WATER_BYTES) await this.#drained();
+  }
+
+  sendJson(value: unknown): void {
+    if (!this.signal.aborted) this.#socket.send(JSON.stringify(value));
+  }
+
+  /** Closes after everything that was sent. */
+  close(code: number, reason = ""): void {
+    this.#socket.close(code, reason.slice(0, 100));
+  }
+
+  async #drained(): Promise<void> {
+    const stream = (this.#socket as unknown as { _socket: NodeJS.WritableStream & NodeJS.EventEmitter })._socket;
+    while (!this.signal.aborted && this.#socket.bufferedAmount > LOW_WATER_BYTES) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stream.once("drain", resolve);
+      this.#socket.once("close", resolve);
+      await promise;
+      stream.removeListener("drain", resolve);
+      this.#socket.off("close", resolve);
+    }
+  }
+
+  #ping(): void {
+    if (!this.#isAlive) return this.#socket.terminate();
+    this.#isAlive = false;
+    this.#socket.ping();
+  }
+}
+
+/** Accepts the WebSocket that `c` asks for and hands it to `serve`. Call it when nothing can be refused any more. */
+export async function acceptSocket(c: EdgeContext, serve: (peer: Peer) => void): Promise<Response> {
+  const upgrade = upgradeWebSocket(() => ({
+    onOpen: (_event, { raw }) => serve(new Peer(raw as WebSocket)),
+  }));
+  return (await upgrade(c, async () => undefined)) ?? c.body(null, 426, { Upgrade: "websocket" });
+}
+
+type WebSocketServerLike = NonNullable<Parameters<typeof createAdaptorServer>[0]["websocket"]>["server"];
+
+/** A server for `app` that takes WebSockets too; `sockets` are the open ones. */
+export function createUpgradingServer(
+  app: Hono<EdgeEnv>,
+  serverOptions: ServerOptions,
+): { server: Server; sockets: ReadonlySet<WebSocket> } {
+  const acceptor = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // A browser wants one of its own back: rather a name that says nothing than the token.
+    handleProtocols: (offered) =>
+      [...offered].find((name) => !name.startsWith(TOKEN_PROTOCOL)) ?? [...offered][0] ?? "",
+  });
+  const server = createAdaptorServer({
+    fetch: (request, env) => app.fetch(request, withOutgoing(env as EdgeEnv["Bindings"])),
+    websocket: { server: acceptor as unknown as WebSocketServerLike },
+    // Without the callback Node would hand us every request that offers any upgrade, HTTP/2 among them.
+    serverOptions: { ...serverOptions, shouldUpgradeCallback: isForWebSocket },
+  }) as Server;
+  return { server, sockets: acceptor.clients };
+}
+
+function isForWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/** A request for an upgrade comes without an answer object: it gets one that writes nothing and lasts as long as the connection. */
+function withOutgoing(env: EdgeEnv["Bindings"]): EdgeEnv["Bindings"] {
+  if (env.outgoing) return env;
+  const outgoing = new ServerResponse(env.incoming);
+  outgoing.statusCode = 101;
+  outgoing.statusMessage = STATUS_CODES[101] ?? "";
+  env.incoming.socket.once("close", () => outgoing.emit("close"));
+  return Object.assign(env, { outgoing });
+}

@@ -1,0 +1,104 @@
+import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { SendInputRequestSchema } from "../../../src/contracts/gen/process_pb.js";
+import { decodeSendInput } from "../../../src/contracts/input-decoder.ts";
+
+/** What decoding ends with: the message as JSON, or that it was refused. */
+function outcome(decode: () => unknown): unknown {
+  try {
+    return toJson(SendInputRequestSchema, decode() as ReturnType<typeof decodeSendInput>);
+  } catch {
+    return "refused";
+  }
+}
+
+const ours = (json: string): unknown => outcome(() => decodeSendInput("json", Buffer.from(json)));
+const generated = (json: string): unknown =>
+  outcome(() => fromJson(SendInputRequestSchema, JSON.parse(json) as JsonValue, { ignoreUnknownFields: true }));
+const withStdin = (text: string): string => JSON.stringify({ process: { pid: 1 }, input: { stdin: text } });
+
+describe("input as JSON", () => {
+  test.each([
+    ["stdin", '{"process":{"pid":42},"input":{"stdin":"aGk="}}'],
+    ["pty", '{"process":{"tag":"x"},"input":{"pty":"aGk="}}'],
+    ["nothing", '{"process":{"pid":42},"input":{"stdin":""}}'],
+    ["no input", '{"process":{"pid":42}}'],
+    ["an empty input", '{"process":{"pid":42},"input":{}}'],
+    ["no process", '{"input":{"stdin":"aGk="}}'],
+    ["null for an input", '{"process":{"pid":1},"input":null}'],
+    ["null for stdin", '{"process":{"pid":1},"input":{"stdin":null}}'],
+    ["null for stdin beside pty", '{"process":{"pid":1},"input":{"stdin":null,"pty":"aGk="}}'],
+    ["null for pty beside stdin", '{"process":{"pid":1},"input":{"stdin":"aGk=","pty":null}}'],
+    ["both", '{"process":{"pid":1},"input":{"stdin":"aGk=","pty":"aGk="}}'],
+    ["both, one empty", '{"process":{"pid":1},"input":{"stdin":"","pty":"aGk="}}'],
+    ["both, the other empty", '{"process":{"pid":1},"input":{"stdin":"aGk=","pty":""}}'],
+    ["a number for bytes", '{"process":{"pid":1},"input":{"stdin":1}}'],
+    ["a list for bytes", '{"process":{"pid":1},"input":{"stdin":[104]}}'],
+    ["a text for an input", '{"process":{"pid":1},"input":"aGk="}'],
+    ["a list for an input", '{"process":{"pid":1},"input":[]}'],
+    ["unknown members", '{"process":{"pid":1,"x":1},"input":{"stdin":"aGk=","y":{}},"z":[]}'],
+    ["a selector with both", '{"process":{"pid":1,"tag":"x"},"input":{"stdin":"aGk="}}'],
+    ["a pid as text", '{"process":{"pid":"7"},"input":{"stdin":"aGk="}}'],
+    ["a pid that is none", '{"process":{"pid":-1},"input":{"stdin":"aGk="}}'],
+    ["null", "null"],
+    ["a list", "[]"],
+    ["a number", "7"],
+    ["an empty object", "{}"],
+  ])("is decoded as the generated code does: %s", (_name, json) => {
+    expect(ours(json)).toEqual(generated(json));
+  });
+
+  test.each([
+    "",
+    "a",
+    "aG",
+    "aGk",
+    "aGkh",
+    "aGk=",
+    "aG==",
+    "=",
+    "==",
+    "aGk==",
+    "aGk=a",
+    " aGk=",
+    "aGk=\n",
+    "a\r\nGk=",
+    "-_-_",
+    "+/+/",
+    "-/+_",
+    "aG!=",
+    "äöü",
+    "aGkh\0",
+    "____",
+    "////",
+    "aGkhaGkhaGkhaGkh",
+    "aGkhaGkhaGkhaG",
+    "aGkhaGkhaGkhaG=",
+  ])("takes the same base64 as the generated code: %j", (text) => {
+    expect(ours(withStdin(text))).toEqual(generated(withStdin(text)));
+  });
+
+  test("of megabytes comes out byte for byte", () => {
+    const bytes = Buffer.alloc(3_000_001, "\u00ff\0ab", "latin1");
+    for (const text of [bytes.toString("base64"), bytes.toString("base64url")]) {
+      const { input } = decodeSendInput("json", Buffer.from(withStdin(text))).input ?? {};
+      expect(input?.case === "stdin" && Buffer.from(input.value).equals(bytes)).toBe(true);
+    }
+  });
+
+  test("that is no JSON is an error that says so", () => {
+    expect(() => decodeSendInput("json", Buffer.from("{"))).toThrow(/JSON/);
+  });
+});
+
+describe("input as protobuf", () => {
+  test("is decoded by the generated code", () => {
+    const message = create(SendInputRequestSchema, {
+      process: { selector: { case: "pid", value: 7 } },
+      input: { input: { case: "pty", value: new Uint8Array([0, 255, 1]) } },
+    });
+    const bytes = Buffer.from(toBinary(SendInputRequestSchema, message));
+    expect(decodeSendInput("proto", bytes)).toEqual(fromBinary(SendInputRequestSchema, bytes));
+    expect(() => decodeSendInput("proto", bytes.subarray(0, 3))).toThrow();
+  });
+});
