@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { SandboxError } from "../errors.ts";
-import { delay, onAbort } from "../lib/abort.ts";
+import type { Identity } from "../host/users.ts";
+import { delay, onAbort, withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
@@ -8,7 +9,7 @@ import type { Ending } from "../runs/ending.ts";
 import { endWithoutProgram } from "../runs/ending.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { Kernel } from "./kernel.ts";
-import type { EnvironmentChange } from "./protocol.ts";
+import { KernelSeat } from "./kernel-seat.ts";
 import type { CellEvent, CellStatus, Environment, Run } from "./types.ts";
 
 export interface CellRequest {
@@ -19,6 +20,12 @@ export interface CellRequest {
   timeoutMs?: number | undefined;
 }
 
+/** What may end a cell before its time: its client, or whoever resolves `stop` first. */
+interface CellLimits {
+  signal: AbortSignal;
+  stop: PromiseWithResolvers<Ending>;
+}
+
 export interface ContextOptions {
   language: string;
   /** As it was asked for; kernels start there if they can. */
@@ -26,18 +33,16 @@ export interface ContextOptions {
   user: string;
   runs: Runs;
   log: Logger;
-  /** Starts a kernel of the context's language. */
-  startKernel: () => Promise<Kernel>;
-  /** Variables of every kernel, as they are now. */
-  globalEnv: () => Environment;
+  /** Starts a kernel of the context's language; rejects with the signal's reason when that aborts first. */
+  startKernel: (signal: AbortSignal) => Promise<Kernel>;
+  /** All variables that a kernel would be started with now. */
+  environment: (user: Identity) => Environment;
 }
 
 /** Between SIGINTs to a cell that does not stop. */
 const INTERRUPT_REPEAT_MS = 250;
 /** After this long a cell that does not stop loses its kernel. */
 const INTERRUPT_GRACE_MS = 5000;
-/** A kernel that ends sooner after its start would end again. */
-const SHORT_LIFE_MS = 1000;
 const CONNECTION_CLOSED = "Connection to the execution was closed before the execution was finished";
 
 /**
@@ -50,17 +55,18 @@ export class CodeContext {
   readonly cwd: string;
   readonly #options: ContextOptions;
   readonly #queue = new Mutex();
-  #kernel: Promise<Kernel> | undefined;
-  /** What the kernel was last told of the global variables. */
-  #knownEnv: Environment = {};
-  /** Kernels that we ended ourselves. */
-  readonly #dropped = new WeakSet<Kernel>();
-  #isDisposed = false;
+  readonly #seat: KernelSeat;
+  /** Stops the cell whose turn it is. */
+  #stopCell: ((reason: Ending) => void) | undefined;
 
   constructor(options: ContextOptions) {
     this.language = options.language;
     this.cwd = options.cwd;
     this.#options = options;
+    this.#seat = new KernelSeat({
+      start: options.startKernel,
+      onDeath: (reason) => options.log.warn("kernel.died", { contextId: this.id, language: this.language, reason }),
+    });
   }
 
   /** Cells that wait or run. */
@@ -70,7 +76,7 @@ export class CodeContext {
 
   /** Resolves when a kernel is ready. @throws SandboxError unavailable */
   async start(): Promise<void> {
-    await this.#liveKernel();
+    await this.#seat.live();
   }
 
   /**
@@ -93,16 +99,22 @@ export class CodeContext {
     return run;
   }
 
-  /** Another kernel in place of this one, at once; a cell that runs ends with an error. */
+  /** Interrupts the cell that runs, if one does; those that wait come next. A cell that does not stop loses its kernel. */
+  interrupt(): void {
+    this.#stopCell?.({ type: "cancelled", by: "an interrupt of the context" });
+  }
+
+  /**
+   * Another kernel in place of this one, at once; a cell that runs ends with an error.
+   * @throws SandboxError unavailable, not_found when the context is removed meanwhile
+   */
   async restart(): Promise<void> {
-    await this.#dropKernel();
-    await this.#liveKernel();
+    await this.#seat.renew();
   }
 
   /** Ends the kernel; cells that run or wait end with an error. */
   async dispose(): Promise<void> {
-    this.#isDisposed = true;
-    await this.#dropKernel();
+    await this.#seat.close(contextNotFound(this.id));
   }
 
   /** Never rejects: whatever happens becomes the run's end. */
@@ -111,10 +123,9 @@ export class CodeContext {
     let ending: Ending;
     try {
       using _turn = await this.#queue.lock(signal);
-      if (this.#isDisposed) throw new SandboxError("aborted", CONNECTION_CLOSED);
-      const kernel = await this.#liveKernel();
-      await this.#syncEnvironment(kernel);
-      ending = await this.#runCell(run, kernel, request, signal);
+      const stop = Promise.withResolvers<Ending>();
+      this.#stopCell = stop.resolve;
+      ending = await this.#runCell(run, request, { signal, stop });
     } catch (error) {
       ending = this.#neverRan(run, error, signal);
     }
@@ -123,12 +134,14 @@ export class CodeContext {
 
   #neverRan(run: Run, error: unknown, signal: AbortSignal): Ending {
     if (signal.aborted) return { type: "cancelled", by: "the client, before the cell began" };
-    const message = error instanceof Error ? error.message : String(error);
+    const message = this.#seat.isClosed ? CONNECTION_CLOSED : error instanceof Error ? error.message : String(error);
     appendEvent(run, { type: "error", name: "UnexpectedEndOfExecution", value: message, traceback: "" });
     return { type: "lost", message };
   }
 
-  async #runCell(run: Run, kernel: Kernel, request: CellRequest, signal: AbortSignal): Promise<Ending> {
+  async #runCell(run: Run, request: CellRequest, limits: CellLimits): Promise<Ending> {
+    const { signal } = limits;
+    const kernel = await withAbort(this.#preparedKernel(), signal);
     run.log.onDrain = () => kernel.resumeOutput();
     const done = kernel.execute(run.id, request.code, request.envs, {
       text: (stream, bytes) => {
@@ -137,24 +150,36 @@ export class CodeContext {
       },
       event: (event) => appendEvent(run, event),
     });
-    const status = await this.#untilDone(run, kernel, done, { signal, timeoutMs: request.timeoutMs });
+    using _timer =
+      request.timeoutMs === undefined
+        ? undefined
+        : longTimeout(() => limits.stop.resolve({ type: "timeout", which: "wall" }), request.timeoutMs);
+    const status = await this.#untilDone(run, kernel, done, limits);
     if (status === "died") return this.#diedUnder(run, kernel);
     return run.endReason ?? { type: "finished", status };
   }
 
-  /** Waits for the cell; when the client goes or its time is up, it is interrupted, and its kernel killed if that does not help. */
+  /** A live kernel with the variables as they are now; one that ends meanwhile costs no cell. */
+  async #preparedKernel(): Promise<Kernel> {
+    for (;;) {
+      const kernel = await this.#seat.live();
+      try {
+        await kernel.adoptEnvironment(this.#options.environment(kernel.user));
+        return kernel;
+      } catch (error) {
+        if (!kernel.hasExited) throw error;
+      }
+    }
+  }
+
+  /** Waits for the cell; when its client goes or it is stopped, it is interrupted, and its kernel killed if that does not help. */
   async #untilDone(
     run: Run,
     kernel: Kernel,
     done: Promise<CellStatus | "died">,
-    limits: { signal: AbortSignal; timeoutMs: number | undefined },
+    { signal, stop }: CellLimits,
   ): Promise<CellStatus | "died"> {
-    const stop = Promise.withResolvers<Ending>();
-    using _client = onAbort(limits.signal, () => stop.resolve({ type: "cancelled", by: "the client" }));
-    using _timer =
-      limits.timeoutMs === undefined
-        ? undefined
-        : longTimeout(() => stop.resolve({ type: "timeout", which: "wall" }), limits.timeoutMs);
+    using _client = onAbort(signal, () => stop.resolve({ type: "cancelled", by: "the client" }));
     const first = await Promise.race([done, stop.promise]);
     if (typeof first === "string") return first;
     run.decideEnding(first);
@@ -177,7 +202,7 @@ export class CodeContext {
   /** Exactly one error tells the cell's client that its kernel is gone, and why. */
   async #diedUnder(run: Run, kernel: Kernel): Promise<Ending> {
     const { status, reason } = await kernel.exited;
-    if (this.#dropped.has(kernel)) {
+    if (this.#seat.wasDropped(kernel)) {
       appendEvent(run, { type: "error", name: "UnexpectedEndOfExecution", value: CONNECTION_CLOSED, traceback: "" });
       return { type: "cancelled", by: "restart or removal of the context" };
     }
@@ -187,60 +212,13 @@ export class CodeContext {
     if (!status) return { type: "lost", message: "the shim of the kernel was killed" };
     return "code" in status ? { type: "exited", code: status.code } : { type: "signaled", ...status };
   }
+}
 
-  /** The kernel, or the one that is being started in its place. */
-  async #liveKernel(): Promise<Kernel> {
-    this.#kernel ??= this.#startKernel();
-    return this.#kernel;
-  }
-
-  async #startKernel(): Promise<Kernel> {
-    this.#knownEnv = this.#options.globalEnv();
-    try {
-      const kernel = await this.#options.startKernel();
-      void kernel.exited.then(({ reason }) => this.#replace(kernel, reason));
-      return kernel;
-    } catch (error) {
-      this.#kernel = undefined;
-      throw error;
-    }
-  }
-
-  /** A kernel has ended by itself: the next one is started at once, unless this one did not live long enough to be of use. */
-  #replace(kernel: Kernel, reason: string): void {
-    if (this.#dropped.has(kernel)) return;
-    this.#options.log.warn("kernel.died", { contextId: this.id, language: this.language, reason });
-    this.#kernel = undefined;
-    if (this.#isDisposed || kernel.ageMs < SHORT_LIFE_MS) return;
-    // If it cannot be started, the next cell tries again and tells its client.
-    this.#liveKernel().catch(() => undefined);
-  }
-
-  async #dropKernel(): Promise<void> {
-    const dropped = this.#kernel;
-    this.#kernel = undefined;
-    const kernel = await dropped?.catch(() => undefined);
-    if (!kernel) return;
-    this.#dropped.add(kernel);
-    await kernel.kill();
-  }
-
-  /** Tells the kernel which global variables have changed since it was told last. */
-  async #syncEnvironment(kernel: Kernel): Promise<void> {
-    const now = this.#options.globalEnv();
-    const change = changeOf(this.#knownEnv, now);
-    if (Object.keys(change).length > 0) await kernel.adopt("", change);
-    this.#knownEnv = now;
-  }
+/** What whoever asks for a context by an id that is none is told. */
+export function contextNotFound(id: string): SandboxError {
+  return new SandboxError("not_found", `Context ${id} not found`, { reason: "context_not_found" });
 }
 
 function appendEvent(run: Run, event: CellEvent): void {
   run.log.append("events", Buffer.from(JSON.stringify(event)), { isUnit: true });
-}
-
-/** What turns one set of variables into another. */
-function changeOf(before: Environment, after: Environment): EnvironmentChange {
-  const removed = Object.keys(before).filter((name) => !(name in after));
-  const changed = Object.entries(after).filter(([name, value]) => before[name] !== value);
-  return { ...Object.fromEntries(removed.map((name) => [name, undefined])), ...Object.fromEntries(changed) };
 }

@@ -2,10 +2,9 @@ import * as contract from "../contracts/interpreter.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
-import { SandboxError } from "../errors.ts";
 import type { CodeContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
-import { readDetailedBody } from "./detailed-rest.ts";
+import { kernelFailure, readDetailedBody } from "./detailed-rest.ts";
 
 /** `/contexts` as the published SDKs use it. */
 export function contextsRoutes(contexts: Contexts): Route[] {
@@ -36,7 +35,18 @@ export function contextsRoutes(contexts: Contexts): Route[] {
       "POST /contexts/:id/restart",
       { ...shared, doc: doc("Replace a context's kernel by a fresh one", gone) },
       async (c) => {
-        await contexts.get(c.req.param("id") ?? "").restart();
+        const context = contexts.get(c.req.param("id") ?? "");
+        await context.restart().catch((error: unknown) => {
+          throw kernelFailure(`Failed to restart context ${context.id}`, error);
+        });
+        return c.json(null);
+      },
+    ),
+    route(
+      "POST /contexts/:id/interrupt",
+      { ...shared, access: "token", doc: doc("Interrupt the cell that runs in a context, if one does", gone) },
+      (c) => {
+        contexts.get(c.req.param("id") ?? "").interrupt();
         return c.json(null);
       },
     ),
@@ -50,13 +60,10 @@ function doc(summary: string, answers: OperationDoc["answers"]): OperationDoc {
 async function create(c: EdgeContext, contexts: Contexts): Promise<Response> {
   const body = await readDetailedBody(c, contract.CreateContextBody);
   if (!body.ok) return body.response;
-  try {
-    return c.json(view(await contexts.create(body.value)));
-  } catch (error) {
-    if (!(error instanceof SandboxError)) throw error;
-    const hint = error.hint ? ` (${error.hint})` : "";
-    throw new SandboxError("internal", `Failed to create context: ${error.message}${hint}`, { cause: error });
-  }
+  const context = await contexts.create(body.value).catch((error: unknown) => {
+    throw kernelFailure("Failed to create context", error);
+  });
+  return c.json(view(context));
 }
 
 function view({ id, language, cwd }: CodeContext): { id: string; language: string; cwd: string } {

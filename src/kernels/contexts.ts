@@ -3,12 +3,10 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
 import type { Logger } from "../log.ts";
 import type { Runs } from "../runs/runs.ts";
-import { CodeContext } from "./context.ts";
+import { CodeContext, contextNotFound } from "./context.ts";
 import { Kernel } from "./kernel.ts";
 import type { KernelRegistry } from "./registry.ts";
 
-/** A kernel that is not ready by then will not be. */
-const START_MS = 60_000;
 const DEFAULT_LANGUAGE = "python";
 /** The literal id that means the default context of {@link DEFAULT_LANGUAGE}. */
 const DEFAULT_ALIAS = "default";
@@ -21,6 +19,11 @@ export interface ContextsOptions {
   log: Logger;
 }
 
+interface ContextRequest {
+  language?: string | undefined;
+  cwd?: string | undefined;
+}
+
 /**
  * All code contexts, in order of their creation, and which of them is the default one of its language. A default context is
  * created when first needed, once however many ask for it, and again after somebody removed it.
@@ -28,7 +31,8 @@ export interface ContextsOptions {
 export class Contexts implements AsyncDisposable {
   readonly #options: ContextsOptions;
   readonly #contexts = new Map<string, CodeContext>();
-  readonly #defaults = new Map<string, Promise<CodeContext>>();
+  /** The default context of each language, there or being created. */
+  readonly #defaults = new Map<string, { context: CodeContext; created: Promise<CodeContext> }>();
   #areDefaultsReady = false;
 
   constructor(options: ContextsOptions) {
@@ -48,7 +52,7 @@ export class Contexts implements AsyncDisposable {
   get(id: string): CodeContext {
     const context = this.#contexts.get(id);
     if (context) return context;
-    throw new SandboxError("not_found", `Context ${id} not found`, { reason: "context_not_found" });
+    throw contextNotFound(id);
   }
 
   /** The context to run a cell in: by id, else the default one of the language. */
@@ -59,12 +63,12 @@ export class Contexts implements AsyncDisposable {
 
   /** The default context of a language, created if there is none. @throws SandboxError unavailable, not_found (language) */
   async default(name: string): Promise<CodeContext> {
-    const language = this.#options.registry.normalize(name) ?? name;
-    const known = this.#defaults.get(language);
-    if (known) return known;
-    const created = this.create({ language });
-    this.#defaults.set(language, created);
-    created.catch(() => this.#defaults.delete(language));
+    const known = this.#defaults.get(this.#languageOf(name));
+    if (known) return known.created;
+    const context = this.#build({ language: name });
+    const created = this.#start(context);
+    this.#defaults.set(context.language, { context, created });
+    created.catch(() => this.#forgetDefault(context));
     return created;
   }
 
@@ -72,32 +76,15 @@ export class Contexts implements AsyncDisposable {
    * Creates a context whose kernel is ready. A directory that cannot be entered is no error: the kernel starts in its home.
    * @throws SandboxError not_found (no such language), unavailable (it does not work here)
    */
-  async create(request: { language?: string | undefined; cwd?: string | undefined }): Promise<CodeContext> {
-    const { registry, exec, runs, log } = this.#options;
-    const language = registry.normalize(request.language || DEFAULT_LANGUAGE) ?? request.language ?? "";
-    const user = exec.defaultUser;
-    const cwd = request.cwd || exec.defaultDirectory || user.home;
-    const context = new CodeContext({
-      language,
-      cwd,
-      user: user.name,
-      runs,
-      log,
-      globalEnv: () => exec.globalEnv,
-      startKernel: () => this.#startKernel(language, cwd),
-    });
-    await context.start();
-    this.#contexts.set(context.id, context);
-    return context;
+  async create(request: ContextRequest): Promise<CodeContext> {
+    return this.#start(this.#build(request));
   }
 
   /** @throws SandboxError not_found */
   async remove(id: string): Promise<void> {
     const context = this.get(id);
     this.#contexts.delete(id);
-    for (const [language, known] of this.#defaults) {
-      if ((await known.catch(() => undefined)) === context) this.#defaults.delete(language);
-    }
+    this.#forgetDefault(context);
     await context.dispose();
   }
 
@@ -120,10 +107,42 @@ export class Contexts implements AsyncDisposable {
     this.#contexts.clear();
   }
 
-  async #startKernel(language: string, cwd: string): Promise<Kernel> {
+  /** The proper name of a language; of an unknown one the name it was asked by. */
+  #languageOf(name: string | undefined): string {
+    const wanted = name || DEFAULT_LANGUAGE;
+    return this.#options.registry.normalize(wanted) ?? wanted;
+  }
+
+  #forgetDefault(context: CodeContext): void {
+    if (this.#defaults.get(context.language)?.context === context) this.#defaults.delete(context.language);
+  }
+
+  #build(request: ContextRequest): CodeContext {
+    const { registry, exec, runs, log } = this.#options;
+    const language = this.#languageOf(request.language);
+    const user = exec.defaultUser;
+    const cwd = request.cwd || exec.defaultDirectory || user.home;
+    return new CodeContext({
+      language,
+      cwd,
+      user: user.name,
+      runs,
+      log,
+      environment: (account) => registry.environment(language, account),
+      startKernel: (signal) => this.#startKernel(language, cwd, signal),
+    });
+  }
+
+  /** Lists a context once it can be used. */
+  async #start(context: CodeContext): Promise<CodeContext> {
+    await context.start();
+    this.#contexts.set(context.id, context);
+    return context;
+  }
+
+  async #startKernel(language: string, cwd: string, signal: AbortSignal): Promise<Kernel> {
     const { registry, launcher, exec } = this.#options;
     const program = await registry.program(language, exec.directoryOrHome(cwd, exec.defaultUser));
-    const options = { byLine: registry.isByLine(language), signal: AbortSignal.timeout(START_MS) };
-    return Kernel.start(launcher, program, options);
+    return Kernel.start(launcher, program, { byLine: registry.isByLine(language), signal });
   }
 }

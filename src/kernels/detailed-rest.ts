@@ -2,8 +2,20 @@ import * as v from "valibot";
 import { readBody } from "../edge/body.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { isJson } from "../edge/validate.ts";
+import { SandboxError } from "../errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+const NO_OBJECT = [
+  "model_attributes_type",
+  "Input should be a valid dictionary or object to extract fields from",
+] as const;
+/** What the reference says of a value that is not of a schema's type. */
+const WORDS: Readonly<Record<string, readonly [type: string, msg: string]>> = {
+  object: NO_OBJECT,
+  record: ["dict_type", "Input should be a valid dictionary"],
+  string: ["string_type", "Input should be a valid string"],
+};
 
 type Detail = { type: string; loc: readonly (string | number)[]; msg: string; input: unknown };
 
@@ -18,8 +30,8 @@ export async function readDetailedBody<S extends v.GenericSchema>(
   const body = (await readBody(c.env.incoming, MAX_BODY_BYTES)).toString("utf8");
   if (body === "") return refuse([{ type: "missing", loc: ["body"], msg: "Field required", input: null }]);
   if (!isJson(c)) {
-    const msg = "Input should be a valid dictionary or object to extract fields from";
-    return refuse([{ type: "model_attributes_type", loc: ["body"], msg, input: body.slice(0, 200) }]);
+    const [type, msg] = NO_OBJECT;
+    return refuse([{ type, loc: ["body"], msg, input: body.slice(0, 200) }]);
   }
   let json: unknown;
   try {
@@ -32,14 +44,20 @@ export async function readDetailedBody<S extends v.GenericSchema>(
   return parsed.success ? { ok: true, value: parsed.output } : refuse(parsed.issues.map(detailOf));
 }
 
+/** A failure to get a kernel in the interpreter contract's words, 500 and `what`. A context that is not there, and bugs, stay so. */
+export function kernelFailure(what: string, error: unknown): unknown {
+  if (!(error instanceof SandboxError) || error.reason === "context_not_found") return error;
+  const hint = error.hint ? ` (${error.hint})` : "";
+  return new SandboxError("internal", `${what}: ${error.message}${hint}`, {
+    reason: "kernel_unavailable",
+    cause: error,
+  });
+}
+
 function detailOf(issue: v.BaseIssue<unknown>): Detail {
   const path = (issue.path ?? []).map(({ key }) => (typeof key === "number" ? key : String(key)));
-  const isMissing = issue.received === "undefined";
-  const type = isMissing ? "missing" : issue.expected === "string" ? "string_type" : `${issue.type}_type`;
-  const msg = isMissing
-    ? "Field required"
-    : issue.expected === "string"
-      ? "Input should be a valid string"
-      : issue.message;
-  return { type, loc: ["body", ...path], msg, input: isMissing ? null : issue.input };
+  const loc = ["body", ...path];
+  if (issue.received === "undefined") return { type: "missing", loc, msg: "Field required", input: null };
+  const [type, msg] = WORDS[issue.type] ?? [`${issue.type}_type`, issue.message];
+  return { type, loc, msg, input: issue.input };
 }

@@ -5,9 +5,8 @@ import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
 import { Utf8Decoder } from "../lib/utf8-decoder.ts";
-import type { CodeContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
-import { readDetailedBody } from "./detailed-rest.ts";
+import { kernelFailure, readDetailedBody } from "./detailed-rest.ts";
 import { asciiLine, wireEvent, wireText } from "./results.ts";
 import type { CellEvent, LogChunk, Run } from "./types.ts";
 
@@ -40,7 +39,9 @@ async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
   const { code, context_id: contextId, language, env_vars: envs, timeout_ms: timeoutMs } = body.value;
   if (contextId && language)
     throw new SandboxError("invalid_argument", "Only one of context_id or language can be provided");
-  const context = await pick(contexts, { contextId, language });
+  const context = await contexts.pick({ contextId, language }).catch((error: unknown) => {
+    throw kernelFailure("Failed to create context", error);
+  });
   const run = context.execute({ code, envs: envs ?? {}, timeoutMs: timeoutMs ?? undefined }, c.var.request.signal);
   // Headers go out now: a queued cell's client must see that it was accepted.
   c.env.outgoing.writeHead(200, { "Content-Type": "application/x-ndjson", "Guestd-Run-Id": run.id });
@@ -50,22 +51,6 @@ async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
     keepalive: { bytes: KEEPALIVE, everyMs: KEEPALIVE_MS, isFromStart: true },
   });
   return RESPONSE_ALREADY_SENT;
-}
-
-async function pick(
-  contexts: Contexts,
-  selector: { contextId: string | undefined; language: string | undefined },
-): Promise<CodeContext> {
-  try {
-    return await contexts.pick(selector);
-  } catch (error) {
-    if (!(error instanceof SandboxError) || error.reason !== "kernel_unavailable") throw error;
-    const hint = error.hint ? ` (${error.hint})` : "";
-    throw new SandboxError("internal", `Failed to create context: ${error.message}${hint}`, {
-      reason: "kernel_unavailable",
-      cause: error,
-    });
-  }
 }
 
 /** The log of a cell as lines of the stream. Whatever ends the cell, the last line says so. */

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type { PipeChild } from "../host/pipe-child.ts";
+import type { ProgramChild } from "../host/program-child.ts";
 import { LineSplitter } from "../lib/line-splitter.ts";
+import { IdleOutput } from "./idle-output.ts";
 import { type KernelMessage, parseMessage } from "./protocol.ts";
 import { StreamMerge } from "./stream-merge.ts";
 import { TextUnits } from "./text-units.ts";
@@ -8,8 +9,6 @@ import type { CellEvent, CellStatus, KernelIdentity, TextStream } from "./types.
 
 /** Largest event of a kernel: a result with all its images. */
 const MAX_EVENT_BYTES = 64 * 1024 * 1024;
-/** Output between cells that is kept for the next one. */
-const MAX_IDLE_BYTES = 1024 * 1024;
 
 /** Receives what a cell says, in order. Bytes may be kept. Returns false from `text` to stop the kernel until `resumeOutput()`. */
 export interface CellSink {
@@ -31,10 +30,11 @@ export class KernelWires {
   readonly adoptions = new Map<string, PromiseWithResolvers<string | undefined>>();
   /** The cell that runs. */
   cell: Cell | undefined;
-  #child: PipeChild | undefined;
+  #child: ProgramChild | undefined;
   #goOn = true;
-  /** What was printed while no cell ran. */
-  #idle: { stream: TextStream; bytes: Buffer }[] = [];
+  /** The cell that the kernel has begun: text before that is nobody's yet. */
+  #begun: Cell | undefined;
+  readonly #idle = new IdleOutput();
   readonly #lines: LineSplitter;
   readonly #units: TextUnits;
   readonly #merge: StreamMerge<KernelMessage>;
@@ -52,18 +52,17 @@ export class KernelWires {
     });
   }
 
-  get child(): PipeChild {
+  get child(): ProgramChild {
     if (!this.#child) throw new Error("the kernel has no process yet");
     return this.#child;
   }
 
   /** The last line that was printed outside of cells. */
   get lastWords(): string {
-    const text = this.#idle.map(({ bytes }) => bytes.toString("utf8")).join("");
-    return text.trim().split("\n").at(-1) ?? "";
+    return this.#idle.lastLine;
   }
 
-  attach(child: PipeChild): void {
+  attach(child: ProgramChild): void {
     this.#child = child;
   }
 
@@ -86,35 +85,36 @@ export class KernelWires {
   close(): void {
     this.#merge.flush();
     this.#units.flush();
-    this.cell?.done.resolve("died");
+    if (!this.cell) return;
+    if (this.cell !== this.#begun) this.#begin(this.cell); // it will not hear a start any more
+    this.cell.done.resolve("died");
   }
 
   #emit(stream: TextStream, bytes: Buffer): void {
-    if (this.cell) {
-      this.#goOn = this.cell.sink.text(stream, bytes) && this.#goOn;
-      return;
-    }
-    this.#idle.push({ stream, bytes });
-    let size = this.#idle.reduce((sum, part) => sum + part.bytes.length, 0);
-    while (size > MAX_IDLE_BYTES) size -= this.#idle.shift()?.bytes.length ?? size;
+    if (this.cell && this.cell === this.#begun) this.#goOn = this.cell.sink.text(stream, bytes) && this.#goOn;
+    else this.#idle.add(stream, bytes);
   }
 
   #handle(message: KernelMessage): void {
     this.#units.flush();
     if (message.type === "ready") {
-      this.#idle = []; // what an interpreter says at its start is nobody's output
+      this.#idle.take(); // what an interpreter says at its start is nobody's output
       this.ready.resolve({ engine: message.engine, version: message.version });
     } else if (message.type === "adopted") this.adoptions.get(message.id)?.resolve(message.error);
     else if (message.id === this.cell?.id) {
-      if (message.type === "end") return this.cell.done.resolve(message.status);
+      if (message.type === "end") {
+        this.#begun = undefined; // text right behind the end is the next cell's
+        return this.cell.done.resolve(message.status);
+      }
       this.cell.sink.event(message.event);
-      if (message.event.type === "start") this.#deliverIdle();
+      if (message.event.type === "start") this.#begin(this.cell);
     }
   }
 
   /** What background threads and children printed since the last cell belongs to this one. */
-  #deliverIdle(): void {
-    for (const { stream, bytes } of this.#idle.splice(0)) this.#emit(stream, bytes);
+  #begin(cell: Cell): void {
+    this.#begun = cell;
+    for (const { stream, bytes } of this.#idle.take()) this.#emit(stream, bytes);
   }
 
   #noticeTooLong(): void {

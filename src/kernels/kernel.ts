@@ -2,14 +2,16 @@ import { randomBytes } from "node:crypto";
 import { SandboxError } from "../errors.ts";
 import type { ExitStatus } from "../host/child.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
-import type { PipeChild } from "../host/pipe-child.ts";
 import { terminateTree } from "../host/process-group.ts";
+import type { Identity } from "../host/users.ts";
 import { withAbort } from "../lib/abort.ts";
 import { type CellSink, KernelWires } from "./kernel-wires.ts";
 import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest } from "./protocol.ts";
 import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
 
 const KILL_WAIT_MS = 2000;
+/** A kernel that is not ready by then will not be. */
+const START_MS = 60_000;
 
 /** Why a kernel is no more. */
 export interface KernelExit {
@@ -25,14 +27,20 @@ export interface KernelExit {
 export class Kernel {
   readonly identity: KernelIdentity;
   readonly exited: Promise<KernelExit>;
+  /** Who it runs as. */
+  readonly user: Identity;
   readonly #wires: KernelWires;
+  /** The variables that it was last told of. */
+  #env: Environment;
   readonly #startedAt = performance.now();
   #hasExited = false;
 
-  private constructor(wires: KernelWires, identity: KernelIdentity, child: PipeChild) {
+  private constructor(wires: KernelWires, identity: KernelIdentity, program: ProgramSpec) {
     this.#wires = wires;
     this.identity = identity;
-    this.exited = child.exit.then(({ status }) => {
+    this.user = program.identity;
+    this.#env = program.env;
+    this.exited = wires.child.exit.then(({ status }) => {
       this.#hasExited = true;
       wires.close();
       return { status, reason: reasonOf(status) };
@@ -41,13 +49,15 @@ export class Kernel {
 
   /**
    * Starts a kernel and resolves when it is ready for cells.
-   * @throws SandboxError unavailable with its last words when it ends before that, or when `signal` aborts
+   * @throws SandboxError unavailable (kernel_unavailable) with its last words when it ends before that or takes too long
+   * @throws the reason of `signal` when that aborts; the kernel is ended
    */
   static async start(
     launcher: Launcher,
     program: ProgramSpec,
     options: { byLine: boolean; signal: AbortSignal },
   ): Promise<Kernel> {
+    options.signal.throwIfAborted();
     const wires = new KernelWires(options.byLine);
     const child = await launcher.start(
       program,
@@ -61,19 +71,19 @@ export class Kernel {
     wires.attach(child);
     const died = child.exit.then(({ status }) => {
       wires.close();
-      throw new SandboxError(
-        "unavailable",
-        `the kernel ended at its start with ${reasonOf(status)}: ${wires.lastWords}`,
-      );
+      throw notReady(wires, `the kernel ended at its start with ${reasonOf(status)}`);
     });
     died.catch(() => undefined);
+    const isLate = AbortSignal.timeout(START_MS);
     try {
-      await child.writeRequest(helloRequest(wires.nonce));
-      const identity = await withAbort(Promise.race([wires.ready.promise, died]), options.signal);
-      return new Kernel(wires, identity, child);
+      // One that cannot be written to is dying: `died` says of what.
+      await child.writeRequest(helloRequest(wires.nonce)).catch(() => undefined);
+      const ready = Promise.race([wires.ready.promise, died]);
+      const identity = await withAbort(ready, AbortSignal.any([options.signal, isLate]));
+      return new Kernel(wires, identity, program);
     } catch (error) {
       await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
-      throw error;
+      throw error === isLate.reason ? notReady(wires, `the kernel was not ready within ${START_MS / 1000} s`) : error;
     }
   }
 
@@ -106,12 +116,20 @@ export class Kernel {
     return status;
   }
 
+  /** Tells it what has changed of its variables since it was told last; what cells have set otherwise stays. */
+  async adoptEnvironment(env: Environment): Promise<void> {
+    const change = changeOf(this.#env, env);
+    if (Object.keys(change).length > 0) await this.adopt("", change);
+    this.#env = env;
+  }
+
   /** Changes directory (empty: not) and variables for good. Resolves with why the directory could not be entered, if so. */
   async adopt(cwd: string, change: EnvironmentChange): Promise<string | undefined> {
     const id = randomBytes(4).toString("hex");
     const adopted = Promise.withResolvers<string | undefined>();
     this.#wires.adoptions.set(id, adopted);
-    await this.#wires.child.writeRequest(adoptRequest(id, cwd, change));
+    // One that cannot be written to is dying: `gone` says of what.
+    await this.#wires.child.writeRequest(adoptRequest(id, cwd, change)).catch(() => undefined);
     const gone = this.exited.then(({ reason }) => {
       throw new SandboxError("unavailable", `the kernel ended with ${reason}`);
     });
@@ -144,4 +162,16 @@ export class Kernel {
 function reasonOf(status: ExitStatus | undefined): string {
   if (!status) return "an unknown status";
   return "code" in status ? `exit code ${status.code}` : `signal ${status.signal}`;
+}
+
+function notReady(wires: KernelWires, why: string): SandboxError {
+  const message = wires.lastWords === "" ? why : `${why}: ${wires.lastWords}`;
+  return new SandboxError("unavailable", message, { reason: "kernel_unavailable" });
+}
+
+/** What turns one set of variables into another. */
+function changeOf(before: Environment, after: Environment): EnvironmentChange {
+  const removed = Object.keys(before).filter((name) => !(name in after));
+  const changed = Object.entries(after).filter(([name, value]) => before[name] !== value);
+  return { ...Object.fromEntries(removed.map((name) => [name, undefined])), ...Object.fromEntries(changed) };
 }

@@ -59,7 +59,7 @@ function parseManifest(json: unknown, kernel: string, folder: string): Manifest 
   const languages = array(members["languages"], "languages").map((item) => {
     const language = record(item, "a language");
     return {
-      name: string(language["name"], "name"),
+      name: nonEmpty(language["name"], "name"),
       aliases: strings(language["aliases"] ?? [], "aliases"),
       isDefault: language["isDefault"] === true,
       args: strings(language["args"] ?? [], "args"),
@@ -77,7 +77,7 @@ function parseManifest(json: unknown, kernel: string, folder: string): Manifest 
     command: strings(members["command"], "command"),
     env: Object.fromEntries(env.map(([name, value]) => [name, string(value, `env.${name}`)])),
     textUnits,
-    fix: string(members["fix"], "fix"),
+    fix: nonEmpty(members["fix"], "fix"),
   };
 }
 
@@ -97,6 +97,11 @@ function strings(value: unknown, what: string): string[] {
 }
 
 function string(value: unknown, what: string): string {
-  if (typeof value === "string" && value !== "") return value;
+  if (typeof value === "string") return value;
   throw new Error(`${what} must be a string`);
+}
+
+function nonEmpty(value: unknown, what: string): string {
+  if (value !== "") return string(value, what);
+  throw new Error(`${what} must be a string with something in it`);
 }

@@ -54,9 +54,9 @@ export class MarkedStream {
     const numberAt = at + this.#prefix.length;
     const tail = bytes.subarray(numberAt, numberAt + MAX_TAIL_BYTES);
     const bell = tail.indexOf(BEL);
-    if (bell < 0) return tail.length === MAX_TAIL_BYTES ? "none" : "incomplete";
-    const digits = tail.toString("latin1", 0, bell);
+    const digits = tail.toString("latin1", 0, bell < 0 ? tail.length : bell);
     if (!/^\d*$/.test(digits)) return "none";
+    if (bell < 0) return tail.length === MAX_TAIL_BYTES ? "none" : "incomplete";
     const part = digits === "" ? { unitEnd: true as const } : { barrier: Number(digits) };
     return { part, length: this.#prefix.length + bell + 1 };
   }

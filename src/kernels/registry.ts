@@ -2,10 +2,11 @@ import { join } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
-import { canReach, copyReadable } from "../host/permissions.ts";
+import { canReadAll, copyReadable } from "../host/permissions.ts";
 import type { Identity } from "../host/users.ts";
 import { type LanguageSpec, type Manifest, readManifests } from "./manifest.ts";
 import { probeInterpreters, type Runtime } from "./probe.ts";
+import type { Environment } from "./types.ts";
 
 export interface RegistryOptions {
   /** Holds a folder per kernel. */
@@ -39,6 +40,7 @@ export class KernelRegistry {
   readonly #options: RegistryOptions;
   readonly #offers: ReadonlyMap<string, Offer>;
   readonly #runtimes = new Map<string, { found: Promise<Runtime>; at: number }>();
+  readonly #folders = new Map<string, string>();
   readonly #staged = new Set<string>();
 
   constructor(options: RegistryOptions) {
@@ -96,8 +98,13 @@ export class KernelRegistry {
     const { interpreter } = await this.#runtime(manifest, user);
     const fill = this.#placeholders(manifest, user, interpreter);
     const [command = "", ...args] = [...manifest.command, ...spec.args].map(fill);
-    const base = exec.environment(user);
-    return { argv: [command, ...args], env: { ...manifest.env, ...base }, cwd, identity: user, hasStdin: false };
+    const env = this.environment(language, user);
+    return { argv: [command, ...args], env, cwd, identity: user, hasStdin: false };
+  }
+
+  /** The variables of a kernel of `language` that runs as `user`: the manifest's on top of everybody's. */
+  environment(language: string, user: Identity): Environment {
+    return { ...this.#options.exec.environment(user), ...this.#offer(language).manifest.env };
   }
 
   async #state({ manifest, spec }: Offer): Promise<LanguageState> {
@@ -146,12 +153,19 @@ export class KernelRegistry {
     return (text) => text.replaceAll("{interpreter}", interpreter).replaceAll("{folder}", folder);
   }
 
-  /** The kernel's folder where `user` can read it. */
+  /** The kernel's folder where `user` can read it; looked at once, so that a running kernel's stays where it is. */
   #readableFolder(manifest: Manifest, user: Identity): string {
-    if (canReach(user, join(manifest.folder, "kernel.json"))) return manifest.folder;
+    const key = `${manifest.kernel} ${user.uid}`;
+    const folder = this.#folders.get(key) ?? this.#findFolder(manifest, user);
+    this.#folders.set(key, folder);
+    return folder;
+  }
+
+  #findFolder(manifest: Manifest, user: Identity): string {
+    if (canReadAll(user, manifest.folder)) return manifest.folder;
     const copy = join(this.#options.stagingFolder, manifest.kernel);
-    if (!this.#staged.has(manifest.kernel)) copyReadable(manifest.folder, copy);
-    this.#staged.add(manifest.kernel);
+    if (!this.#staged.has(copy)) copyReadable(manifest.folder, copy);
+    this.#staged.add(copy);
     return copy;
   }
 }

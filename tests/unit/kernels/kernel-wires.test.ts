@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import { KernelWires } from "../../../src/kernels/kernel-wires.ts";
+import type { CellStatus } from "../../../src/kernels/types.ts";
+
+/** Wires with a cell that writes down what it is told. */
+function createWires(byLine = false): {
+  wires: KernelWires;
+  heard: string[];
+  beginCell: (id: string) => Promise<CellStatus | "died">;
+  say: (event: Record<string, unknown>) => void;
+  print: (text: string, stream?: "stdout" | "stderr") => boolean;
+} {
+  const wires = new KernelWires(byLine);
+  const heard: string[] = [];
+  let barrier = 0;
+  const take = (stream: "stdout" | "stderr", text: string): boolean => wires.take(stream, Buffer.from(text, "latin1"));
+  const beginCell = (id: string): Promise<CellStatus | "died"> => {
+    const done = Promise.withResolvers<CellStatus | "died">();
+    wires.cell = {
+      id,
+      done,
+      sink: {
+        text: (stream, bytes) => heard.push(`${stream}:${bytes.toString("latin1")}`) > 0,
+        event: ({ type }) => void heard.push(type),
+      },
+    };
+    return done.promise;
+  };
+  const say = (event: Record<string, unknown>): void => {
+    barrier += 1;
+    for (const stream of ["stdout", "stderr"] as const) take(stream, `\0\x1b]K;${wires.nonce};${barrier}\x07`);
+    wires.takeEvents(Buffer.from(`${JSON.stringify({ ...event, b: barrier })}\n`));
+  };
+  return { wires, heard, beginCell, say, print: (text, stream = "stdout") => take(stream, text) };
+}
+
+describe("a cell", () => {
+  test("hears its text and events in order, and its end", async () => {
+    const { heard, beginCell, say, print } = createWires();
+    const done = beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    print("a");
+    say({ ev: "result", id: "r", main: true, data: {} });
+    print("b", "stderr");
+    say({ ev: "end", id: "r", status: "error" });
+    expect(await done).toBe("error");
+    expect(heard).toEqual(["start", "stdout:a", "result", "stderr:b"]);
+  });
+
+  test("hears nothing that was meant for another one", () => {
+    const { heard, beginCell, say } = createWires();
+    void beginCell("mine");
+    say({ ev: "result", id: "other", data: {} });
+    say({ ev: "end", id: "other" });
+    expect(heard).toEqual([]);
+  });
+
+  test("that says it has enough stops the kernel", () => {
+    const { wires, say, print } = createWires();
+    wires.cell = {
+      id: "r",
+      done: Promise.withResolvers(),
+      sink: { text: () => false, event: () => undefined },
+    };
+    say({ ev: "start", id: "r", count: 1 });
+    expect(print("x".repeat(10))).toBe(true); // joined with what may follow
+    expect(print("x".repeat(40_000))).toBe(false);
+  });
+
+  test("ends when the kernel dies, after what it said", async () => {
+    const { wires, heard, beginCell, print } = createWires();
+    const done = beginCell("r");
+    print("last words");
+    wires.close();
+    expect([await done, heard]).toEqual(["died", ["stdout:last words"]]);
+  });
+});
+
+describe("what is printed while no cell runs", () => {
+  test("belongs to the next cell, right after its start", () => {
+    const { heard, beginCell, say, print } = createWires();
+    print("late");
+    say({ ev: "end", id: "gone" });
+    void beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    print("now");
+    say({ ev: "result", id: "r", data: {} });
+    expect(heard).toEqual(["start", "stdout:late", "stdout:now", "result"]);
+  });
+
+  test("begins right behind a cell's end", () => {
+    const { wires, heard, beginCell, say, print } = createWires(true);
+    void beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    // All before anybody who waits for the end gets to know of it.
+    say({ ev: "end", id: "r" });
+    print("late\n");
+    expect(heard).toEqual(["start"]);
+    wires.cell = undefined;
+    void beginCell("s");
+    say({ ev: "start", id: "s", count: 2 });
+    expect(heard).toEqual(["start", "start", "stdout:late\n"]);
+  });
+
+  test("comes after the start also when the cell's request is on its way already, and in order", () => {
+    const { heard, beginCell, say, print } = createWires(true);
+    print("one\n");
+    void beginCell("r");
+    print("two\n");
+    say({ ev: "start", id: "r", count: 1 });
+    print("three\n");
+    expect(heard).toEqual(["start", "stdout:one\n", "stdout:two\n", "stdout:three\n"]);
+  });
+
+  test("before the kernel is ready belongs to nobody", async () => {
+    const { wires, heard, beginCell, say, print } = createWires();
+    print("Welcome to Toy 1.0\n");
+    say({ ev: "ready", engine: "toy", version: "1" });
+    expect(await wires.ready.promise).toEqual({ engine: "toy", version: "1" });
+    void beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    expect(heard).toEqual(["start"]);
+  });
+
+  test("is what a kernel that never gets ready is remembered by", () => {
+    const { wires, print } = createWires();
+    print("trying\nno such module\n", "stderr");
+    wires.close();
+    expect(wires.lastWords).toBe("no such module");
+  });
+
+  test("is kept up to a megabyte, the newest part", () => {
+    const { heard, beginCell, say, print } = createWires();
+    for (let index = 0; index < 100; index += 1) print(String(index % 10).repeat(32 * 1024));
+    void beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    const text = heard.map((line) => line.replace(/^\w+:/, "")).join("");
+    expect(text.length).toBeLessThanOrEqual(1024 * 1024 + 10);
+    expect(text.length).toBeGreaterThan(900 * 1024);
+    expect(text.at(-1)).toBe("9");
+  });
+
+  test("in many short lines is kept in bounds as well, the newest part", () => {
+    const { heard, beginCell, say, print } = createWires(true);
+    const count = 100_000;
+    for (let line = 0; line < count; line += 1000) {
+      print(Array.from({ length: 1000 }, (_, index) => `${line + index}\n`).join(""));
+    }
+    void beginCell("r");
+    say({ ev: "start", id: "r", count: 1 });
+    const numbers = heard.slice(1).map((line) => Number(line.slice("stdout:".length)));
+    expect(numbers.length).toBeGreaterThan(1000);
+    expect(numbers.length).toBeLessThan(50_000);
+    expect(numbers).toEqual(Array.from(numbers, (_, index) => count - numbers.length + index));
+  });
+
+  test.each([false, true])("in many small pieces costs time in proportion to its size (by line: %s)", (byLine) => {
+    // What `yes &` prints in a few milliseconds: all other clients of the daemon wait meanwhile.
+    const costOf = (blocks: number): number => {
+      const { print } = createWires(byLine);
+      const began = performance.now();
+      for (let index = 0; index < blocks; index += 1) print("y\n".repeat(2048));
+      return performance.now() - began;
+    };
+    costOf(16);
+    const best = (blocks: number): number => Math.min(...[1, 2, 3, 4, 5].map(() => costOf(blocks)));
+    // Sixteen times as much: 16 in proportion, 256 when each piece costs as much as all before it.
+    expect(best(64) / best(4)).toBeLessThan(64);
+  });
+});

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { TextUnits } from "../../../src/kernels/text-units.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function createUnits(byLine = false): { units: TextUnits; emitted: string[] } {
+  const emitted: string[] = [];
+  const units = new TextUnits({
+    byLine,
+    emit: (stream, bytes) => void emitted.push(`${stream}:${bytes.toString("latin1")}`),
+  });
+  return { units, emitted };
+}
+
+const text = (content: string): Buffer => Buffer.from(content, "latin1");
+
+describe("writes", () => {
+  test("that follow each other quickly are one unit", () => {
+    const { units, emitted } = createUnits();
+    units.write("stdout", text("a\n"));
+    vi.advanceTimersByTime(5);
+    units.write("stdout", text("b\n"));
+    expect(emitted).toEqual([]);
+    vi.advanceTimersByTime(10);
+    expect(emitted).toEqual(["stdout:a\nb\n"]);
+  });
+
+  test("that are apart are units of their own", () => {
+    const { units, emitted } = createUnits();
+    units.write("stdout", text("a"));
+    vi.advanceTimersByTime(20);
+    units.write("stdout", text("b"));
+    vi.advanceTimersByTime(20);
+    expect(emitted).toEqual(["stdout:a", "stdout:b"]);
+  });
+
+  test("without a pause are not held back for long: the first one starts the clock", () => {
+    const { units, emitted } = createUnits();
+    for (let index = 0; index < 30; index += 1) {
+      units.write("stdout", text("x"));
+      vi.advanceTimersByTime(1);
+    }
+    expect(emitted.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test("of the other stream end the unit, so that the order between them is kept", () => {
+    const { units, emitted } = createUnits();
+    units.write("stdout", text("a"));
+    units.write("stderr", text("b"));
+    units.write("stderr", text("c"));
+    units.write("stdout", text("d"));
+    units.flush();
+    expect(emitted).toEqual(["stdout:a", "stderr:bc", "stdout:d"]);
+  });
+
+  test("are copied: their buffer may be used again", () => {
+    const { units, emitted } = createUnits();
+    const reused = text("first");
+    units.write("stdout", reused);
+    reused.fill("x");
+    units.flush();
+    expect(emitted).toEqual(["stdout:first"]);
+  });
+
+  test("of nothing are nothing", () => {
+    const { units, emitted } = createUnits();
+    units.write("stdout", text(""));
+    units.flush();
+    units.flush();
+    vi.runAllTimers();
+    expect([emitted, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  test("beyond the largest unit are cut there, and nothing is lost", () => {
+    const { units, emitted } = createUnits();
+    for (let index = 0; index < 50; index += 1) units.write("stdout", Buffer.alloc(3000, "x"));
+    units.flush();
+    expect(emitted.map((line) => line.slice("stdout:".length)).join("").length).toBe(150_000);
+    expect(emitted.length).toBeGreaterThan(1);
+  });
+});
+
+describe("by line", () => {
+  test("each line is a unit, however many come in one write", () => {
+    const { units, emitted } = createUnits(true);
+    units.write("stdout", text("a\n\nb\n"));
+    expect(emitted).toEqual(["stdout:a\n", "stdout:\n", "stdout:b\n"]);
+  });
+
+  test("a line that comes in several writes is still one", () => {
+    const { units, emitted } = createUnits(true);
+    units.write("stdout", text("hel"));
+    units.write("stdout", text("lo\nwor"));
+    units.write("stdout", text("ld\n"));
+    expect(emitted).toEqual(["stdout:hello\n", "stdout:world\n"]);
+  });
+
+  test("a prompt without a line end appears after a while", () => {
+    const { units, emitted } = createUnits(true);
+    units.write("stdout", text("name? "));
+    vi.advanceTimersByTime(50);
+    expect(emitted).toEqual(["stdout:name? "]);
+  });
+});
+
+test("disposing gives what was held and leaves no timer", () => {
+  const { units, emitted } = createUnits();
+  units.write("stderr", text("rest"));
+  units[Symbol.dispose]();
+  expect([emitted, vi.getTimerCount()]).toEqual([["stderr:rest"], 0]);
+});
