@@ -18,6 +18,7 @@ import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { Launcher } from "./host/launcher.ts";
 import { Mounts } from "./host/mounts.ts";
+import { OomWatch } from "./host/oom.ts";
 import { Users } from "./host/users.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { Contexts } from "./kernels/contexts.ts";
@@ -95,9 +96,12 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
   });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
+  const oom = stack.use(new OomWatch());
+  void oom.prime();
   const runs = stack.use(
     new Runs({
       launcher,
+      oom,
       budget: new SpillBudget({ directory: logsDir, limitBytes: config.logsDiskBytes }),
       limits: { memoryBytes: config.runMemoryBytes, diskBytes: config.runDiskBytes },
       retention: { maxAgeMs: config.keptRunSeconds * 1000, maxFinished: config.keptRuns },

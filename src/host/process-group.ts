@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { errnoName, fromErrno, SandboxError } from "../errors.ts";
 import { delay } from "../lib/abort.ts";
+import { killInCgroup } from "./cgroup-kill.ts";
 import type { SignalName } from "./child.ts";
 import { descendantsOf, isRunning, processGroupOf, processState } from "./process-tree.ts";
 
@@ -25,6 +26,8 @@ export interface SignalReport {
 }
 
 const POLL_MS = 5;
+/** A tree that outlives this many signals to everybody in it forks faster than we look. */
+const ROUNDS_BEFORE_CGROUP = 3;
 
 /** A signal by name (`SIGTERM`, `TERM`) or number. @throws SandboxError invalid_argument */
 export function parseSignal(text: string): SignalName {
@@ -83,8 +86,10 @@ export async function terminateTree(
     await Promise.race([child.gone, delay(options.graceMs)]);
   }
   const deadline = performance.now() + options.killWaitMs;
-  while (!end.isGone && performance.now() < deadline) {
+  using stack = new DisposableStack();
+  for (let round = 0; !end.isGone && performance.now() < deadline; round += 1) {
     sendTo(child, targetsOf(child, "tree"), "SIGKILL", "tree");
+    if (round === ROUNDS_BEFORE_CGROUP) stack.use(killInCgroup(child.shimPid));
     await Promise.race([child.gone, delay(POLL_MS)]);
   }
   return end.isGone ? [] : targetsOf(child, "tree");

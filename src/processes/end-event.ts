@@ -27,9 +27,16 @@ const SIGNAL_WORDS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGTERM: "terminated",
 };
 
+const DEADLINE = "context deadline exceeded";
+
 /** Only a status that the kernel reported becomes an exit code; everything else is -1 with the reason as error. */
 export function endEvent(end: RunEnd): EndEvent {
-  if (end.exit) return exitEvent(end.exit);
+  if (end.exit) {
+    const event = exitEvent(end.exit);
+    // Time was up, and in that moment the program ended by itself, successfully.
+    if (end.ending.type === "timeout" && event.exited && event.exitCode === 0) event.error = DEADLINE;
+    return event;
+  }
   const reason = "message" in end.ending ? end.ending.message : end.ending.type;
   return { exitCode: -1, exited: false, status: end.ending.type, error: reason };
 }

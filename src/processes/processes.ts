@@ -1,6 +1,5 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
-import { signalProcess } from "../host/process-group.ts";
 import type { Runs } from "../runs/runs.ts";
 import type {
   DeadlineLimits,
@@ -119,9 +118,7 @@ export class Processes {
    * @throws SandboxError not_found when it has ended
    */
   async signal(selector: Selector, signal: SignalName, scope: SignalScope): Promise<SignalReport> {
-    const { child } = this.find(selector);
-    if (!child) throw notFound(selector);
-    return signalProcess(child, signal, { scope, waitMs: signal === "SIGKILL" ? KILL_WAIT_MS : 0 });
+    return this.find(selector).signal(signal, { scope, waitMs: signal === "SIGKILL" ? KILL_WAIT_MS : 0 });
   }
 
   #lookUp(selector: Selector): Run | undefined {

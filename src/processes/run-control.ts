@@ -1,5 +1,4 @@
-import { SandboxError } from "../errors.ts";
-import { parseSignal, signalProcess } from "../host/process-group.ts";
+import { parseSignal } from "../host/process-group.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { Run, SignalReport, SignalScope } from "./types.ts";
 
@@ -33,9 +32,8 @@ export class RunControl {
     options: { scope: SignalScope; waitMs?: number | undefined },
   ): Promise<SignalReport> {
     const name = parseSignal(signal);
-    if (!run.child) throw new SandboxError("failed_precondition", `run ${run.id} has no program of its own`);
     const waitMs = options.waitMs ?? (name === "SIGKILL" ? KILL_WAIT_MS : 0);
-    return signalProcess(run.child, name, { scope: options.scope, waitMs });
+    return run.signal(name, { scope: options.scope, waitMs });
   }
 
   /** Kills whatever is left of the run and forgets it. Resolves with who survived. */

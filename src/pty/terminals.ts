@@ -1,6 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
-import { parseSignal, signalProcess } from "../host/process-group.ts";
+import { parseSignal } from "../host/process-group.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { DeadlineLimits, LogStart, Run, SignalScope, TerminalSize, Viewer } from "./types.ts";
 
@@ -90,7 +90,7 @@ export class Terminals {
   async control(run: Run, control: Control): Promise<void> {
     if (control.type === "resize") this.resize(run, control);
     else if (control.type === "eof") liveChild(run).closeInput();
-    else await signalProcess(liveChild(run), parseSignal(control.signal), { scope: control.scope, waitMs: 0 });
+    else await run.signal(parseSignal(control.signal), { scope: control.scope, waitMs: 0 });
   }
 
   /** Sets the size for the program and all viewers: whoever resizes last decides. */

@@ -1,5 +1,7 @@
-import type { Child } from "../host/child.ts";
+import { SandboxError } from "../errors.ts";
+import type { Child, SignalName } from "../host/child.ts";
 import type { Environment } from "../host/env.ts";
+import { type SignalReport, type SignalScope, signalProcess } from "../host/process-group.ts";
 import { delay, withAbort } from "../lib/abort.ts";
 import type { Ending, RunEnd } from "./ending.ts";
 import type { LogLimits } from "./log-store.ts";
@@ -43,6 +45,7 @@ export class Run {
   #endReason: Ending | undefined;
   #child: Child | undefined;
   #deliveredPosition = 0;
+  #wasKilled = false;
 
   constructor(options: { id: string; config: RunConfig; limits: LogLimits; budget: SpillBudget }) {
     this.id = options.id;
@@ -103,6 +106,21 @@ export class Run {
   /** Notes that the log was handed to a subscriber up to `position`. */
   markDelivered(position: number): void {
     if (position > this.#deliveredPosition) this.#deliveredPosition = position;
+  }
+
+  /** Whether somebody asked for a SIGKILL: then the kernel was not the one that sent it. */
+  get wasKilled(): boolean {
+    return this.#wasKilled;
+  }
+
+  /**
+   * Signals the program, its process group, or everything that descends from it, also after its end.
+   * @throws SandboxError not_found (nobody there), permission_denied, failed_precondition (no program)
+   */
+  async signal(signal: SignalName, options: { scope: SignalScope; waitMs: number }): Promise<SignalReport> {
+    if (!this.#child) throw new SandboxError("failed_precondition", `run ${this.id} has no program of its own`);
+    if (signal === "SIGKILL") this.#wasKilled = true;
+    return signalProcess(this.#child, signal, options);
   }
 
   /** Notes why the run is about to be ended. Returns false when another reason was first, or it has ended. */

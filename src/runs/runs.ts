@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { SandboxError } from "../errors.ts";
+import type { Child } from "../host/child.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
+import type { OomWatch } from "../host/oom.ts";
 import { terminateTree } from "../host/process-group.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
@@ -21,6 +23,7 @@ export interface RunsOptions {
   budget: SpillBudget;
   limits: LogLimits;
   retention: Retention;
+  oom: OomWatch;
   log: Logger;
 }
 
@@ -95,6 +98,7 @@ export class Runs implements AsyncDisposable {
   async start(options: StartOptions): Promise<Run> {
     const run = this.create(options.config);
     const { deadlines: limits, graceMs = 0 } = options;
+    const oomCount = this.#options.oom.recentCount();
     const deadlines = limits && new Deadlines(limits, (which) => this.#expire(run, which, graceMs));
     try {
       const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
@@ -104,10 +108,7 @@ export class Runs implements AsyncDisposable {
       });
       run.attach(child);
       this.#byPid.set(child.pid, run);
-      void child.exit.then((exit) => {
-        deadlines?.[Symbol.dispose]();
-        run.finish(endOf(exit, run.endReason));
-      });
+      void this.#finish(run, child, { deadlines, oomCount });
       return run;
     } catch (error) {
       deadlines?.[Symbol.dispose]();
@@ -141,6 +142,21 @@ export class Runs implements AsyncDisposable {
     const reason: Ending = { type: "cancelled", by: "shutdown of guestd" };
     await Promise.all(this.list().map((run) => this.terminate(run, reason, { graceMs: 1500 })));
     for (const run of this.list()) this.#forget(run);
+  }
+
+  async #finish(
+    run: Run,
+    child: Child,
+    { deadlines, oomCount }: { deadlines: Deadlines | undefined; oomCount: number | undefined },
+  ): Promise<void> {
+    const exit = await child.exit;
+    deadlines?.[Symbol.dispose]();
+    const isKilled = exit.status !== undefined && "signal" in exit.status && exit.status.signal === "SIGKILL";
+    if (isKilled && !run.endReason && !run.wasKilled) {
+      const certainty = await this.#options.oom.verdict(child.pid, oomCount, exit.usage.wallMs);
+      if (certainty) run.decideEnding({ type: "oom", certainty });
+    }
+    run.finish(endOf(exit, run.endReason));
   }
 
   #expire(run: Run, which: DeadlineKind, graceMs: number): void {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { PtySocket } from "./pty-socket.ts";
 
 let daemon: TestDaemon;

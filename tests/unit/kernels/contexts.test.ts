@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ExecContext } from "../../../src/host/exec-context.ts";
 import { Launcher } from "../../../src/host/launcher.ts";
+import { OomWatch } from "../../../src/host/oom.ts";
 import { Users } from "../../../src/host/users.ts";
 import type { CodeContext } from "../../../src/kernels/context.ts";
 import { Contexts } from "../../../src/kernels/contexts.ts";
@@ -73,6 +74,7 @@ beforeAll(() => {
   });
   const runs = stack.use(
     new Runs({
+      oom: new OomWatch(),
       launcher,
       budget: new SpillBudget({ directory: join(root, "logs"), limitBytes: 64 * KIB * KIB }),
       limits: { memoryBytes: 256 * KIB, diskBytes: 16 * KIB * KIB },
