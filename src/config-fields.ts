@@ -36,6 +36,7 @@ export interface ConfigValues {
   logFormat: LogFormat | undefined;
   runMemoryBytes: number;
   runDiskBytes: number;
+  logOverflow: "drop" | "wait";
   logsDiskBytes: number;
   keptRuns: number;
   keptRunSeconds: number;
@@ -184,6 +185,15 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     max: 1024 * 1024 * MIB,
     default: 64 * MIB,
     help: "output of one run kept on disk; the oldest part goes first",
+  },
+  logOverflow: {
+    flag: "log-overflow",
+    env: "GUESTD_LOG_OVERFLOW",
+    kind: "choice",
+    unit: "what",
+    choices: ["drop", "wait"],
+    default: "drop",
+    help: "when a program's kept output is full: drop its oldest part, or let the program wait until that was received",
   },
   logsDiskBytes: {
     flag: "logs-disk-bytes",

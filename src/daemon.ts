@@ -96,18 +96,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
   });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
-  const oom = stack.use(new OomWatch());
-  void oom.prime();
-  const runs = stack.use(
-    new Runs({
-      launcher,
-      oom,
-      budget: new SpillBudget({ directory: logsDir, limitBytes: config.logsDiskBytes }),
-      limits: { memoryBytes: config.runMemoryBytes, diskBytes: config.runDiskBytes },
-      retention: { maxAgeMs: config.keptRunSeconds * 1000, maxFinished: config.keptRuns },
-      log,
-    }),
-  );
+  const runs = createRuns(stack, config, { launcher, logsDir, log });
   const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
   const access = new Access({ token: config.token, isLocked });
   const registry = new KernelRegistry({
@@ -140,6 +129,25 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
   };
+}
+
+function createRuns(
+  stack: AsyncDisposableStack,
+  config: Config,
+  { launcher, logsDir, log }: { launcher: Launcher; logsDir: string; log: Logger },
+): Runs {
+  const oom = stack.use(new OomWatch());
+  void oom.prime();
+  const runs = new Runs({
+    launcher,
+    oom,
+    budget: new SpillBudget({ directory: logsDir, limitBytes: config.logsDiskBytes }),
+    limits: { memoryBytes: config.runMemoryBytes, diskBytes: config.runDiskBytes },
+    overflow: config.logOverflow,
+    retention: { maxAgeMs: config.keptRunSeconds * 1000, maxFinished: config.keptRuns },
+    log,
+  });
+  return stack.use(runs);
 }
 
 function createRoutes(services: Services): Route[] {

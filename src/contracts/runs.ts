@@ -49,6 +49,12 @@ export const RunBody = v.pipe(
       timeoutMs: v.optional(v.pipe(Milliseconds, v.description("the run is ended this long after its start; ms"))),
       idleTimeoutMs: v.optional(v.pipe(Milliseconds, v.description("ended after this long without output; ms"))),
       startTimeoutMs: v.optional(v.pipe(Milliseconds, v.description("ended when there is no output by then; ms"))),
+      overflow: v.optional(
+        v.pipe(
+          v.picklist(["drop", "wait"]),
+          v.description("when the kept output is full: drop its oldest part, or let the program wait for a reader"),
+        ),
+      ),
       pty: v.optional(TerminalSize),
       stdin: v.optional(
         v.pipe(

@@ -92,6 +92,7 @@ export class ProgramChild implements Child {
     input?.destroy();
     requests?.destroy();
     terminal?.release();
+    this.resumeOutput();
     const isComplete = await drainAfterExit(outputs);
     return {
       status: end && decodeWaitStatus(end.status),

@@ -4,6 +4,7 @@ import type { Runs } from "../runs/runs.ts";
 import type {
   DeadlineLimits,
   Environment,
+  LogOverflow,
   Run,
   Selector,
   SignalName,
@@ -27,6 +28,7 @@ export interface StartRequest {
   terminal?: TerminalSize | undefined;
   /** The program is ended when one passes. */
   deadlines?: DeadlineLimits | undefined;
+  overflow?: LogOverflow | undefined;
   /** Between SIGTERM and SIGKILL at that moment; 0 is SIGKILL at once. */
   graceMs?: number;
 }
@@ -49,7 +51,7 @@ export class Processes {
    * @throws SandboxError invalid_argument, unauthenticated, permission_denied; a command that does not exist is exit code 127
    */
   async start(request: StartRequest): Promise<Run> {
-    const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, graceMs = 0 } = request;
+    const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, overflow, graceMs = 0 } = request;
     const program = await this.#exec.program({
       argv: [cmd, ...args],
       envs,
@@ -67,7 +69,7 @@ export class Processes {
       tag,
       user: program.identity.name,
     };
-    return this.#runs.start({ config, program, deadlines, graceMs });
+    return this.#runs.start({ config, program, deadlines, overflow, graceMs });
   }
 
   /** The live process that `selector` picks. @throws SandboxError not_found */

@@ -11,7 +11,7 @@ import { SandboxError } from "../errors.ts";
 import type { RunControl } from "./run-control.ts";
 import { runEvents } from "./run-stream.ts";
 import { runView } from "./run-view.ts";
-import type { LogStart, Run } from "./types.ts";
+import type { LogChunk, LogStart, Run } from "./types.ts";
 
 const SSE_KEEPALIVE_MS = 15_000;
 
@@ -106,7 +106,7 @@ async function log(c: EdgeContext, run: Run): Promise<Response> {
   const from = logStart(c, stream, offset);
   const reading = { from, follow, signal: c.var.request.signal, ...(stream && { streams: [stream] }) };
   run.log.checkStart(from);
-  const chunks = run.log.read(reading);
+  const chunks = received(run, run.log.read(reading), stream === undefined);
   const options = {
     headers: { "Guestd-Run-Id": run.id, ...streamHeaders(format) },
     ...(format === "sse" && { keepalive: { bytes: SSE_COMMENT, everyMs: SSE_KEEPALIVE_MS } }),
@@ -119,6 +119,15 @@ async function log(c: EdgeContext, run: Run): Promise<Response> {
   }
   await pump(frames(), c.env.outgoing, options);
   return RESPONSE_ALREADY_SENT;
+}
+
+/** Notes what a reader got. Who reads one stream of several has not received the others, but does not want them either. */
+async function* received(run: Run, chunks: AsyncIterable<LogChunk>, isAll: boolean): AsyncGenerator<LogChunk> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    if (isAll) run.markDelivered(chunk.position);
+    else run.log.markReceived(chunk.position);
+  }
 }
 
 /** Where to read from: where an SSE client left off, else an offset of the stream, else a position of the whole log. */

@@ -69,6 +69,8 @@ async function start(c: EdgeContext, processes: Processes, idempotent: Idempoten
   const isStreamed = query.cmd !== undefined && key === undefined;
   const body = isStreamed ? Buffer.alloc(0) : await readBody(c.env.incoming, MAX_BODY_BYTES);
   const wanted = readWanted(c, query, body, isStreamed);
+  // One answer at the end receives nothing before it: a program that waited for that would wait for ever.
+  if (!wanted.isBackground && wantedFormat(c) === "json") wanted.request.overflow = "drop";
   const fingerprint = [c.req.method, c.req.url, c.req.header("content-type") ?? "", wanted.request.user ?? "", body];
   const run = await idempotent.once(key, fingerprint, async () => {
     const started = await processes.start(wanted.request);
@@ -99,7 +101,7 @@ function readWanted(c: EdgeContext, query: Query, body: Buffer, isStreamed: bool
 }
 
 function fromJson(body: Body, common: Omit<StartRequest, "cmd" | "args">, isBackground: boolean): Wanted {
-  const { shell, cmd = "", args, envs, stdin = common.hasStdin, pty } = body;
+  const { shell, cmd = "", args, envs, stdin = common.hasStdin, overflow, pty } = body;
   const request = {
     ...common,
     ...(shell === undefined ? { cmd, args } : shellCommand(shell)),
@@ -108,6 +110,7 @@ function fromJson(body: Body, common: Omit<StartRequest, "cmd" | "args">, isBack
     user: body.user ?? common.user,
     tag: body.tag ?? common.tag,
     deadlines: { ...common.deadlines, ...deadlinesOf(body) },
+    overflow,
     terminal: pty,
     hasStdin: stdin !== false,
   };

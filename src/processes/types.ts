@@ -8,6 +8,7 @@ import type { IdempotentStarts } from "../runs/idempotent-starts.ts";
 import type { Run } from "../runs/run.ts";
 
 export type { LogChunk, LogOffsets, LogStream } from "../runs/log-block.ts";
+export type { LogOverflow } from "../runs/log-store.ts";
 export type { LogStart } from "../runs/run-log.ts";
 export type { Run, RunKind } from "../runs/run.ts";
 /** Starts runs once per idempotency key. */

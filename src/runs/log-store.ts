@@ -10,10 +10,15 @@ export interface LogLimits {
   diskBytes: number;
 }
 
+/** What happens to the oldest part of a log that has reached its limits: it goes, or new output waits until somebody has received it. */
+export type LogOverflow = "drop" | "wait";
+
 /** A log of this size or less stays in memory when its run has ended. */
 const SMALL_LOG_BYTES = 64 * 1024;
-/** Bytes that wait for the disk before the program has to wait too. */
+/** Bytes that wait for the disk before the program has to wait too … */
 const MAX_UNSPILLED_BYTES = 4 * 1024 * 1024;
+/** … until so few are left. */
+const LOW_UNSPILLED_BYTES = MAX_UNSPILLED_BYTES / 2;
 
 /**
  * The blocks of one log: the newest in memory, older ones in a file, the oldest gone. Writing to disk goes on beside
@@ -28,12 +33,16 @@ export class LogStore {
   #file: SpillFile | "none" | "failed" = "none";
   #spilling: Promise<void> | undefined;
   #isClosed = false;
+  /** Up to here somebody has received the log; undefined: nothing waits for that. */
+  #receivedPosition: number | undefined;
+  #isWaiting = false;
   /** Called when a full store can take more. */
   onDrain: (() => void) | undefined;
 
-  constructor(options: { limits: LogLimits; budget: SpillBudget }) {
+  constructor(options: { limits: LogLimits; budget: SpillBudget; overflow?: LogOverflow | undefined }) {
     this.#limits = options.limits;
     this.#budget = options.budget;
+    if (options.overflow === "wait") this.#receivedPosition = 0;
   }
 
   /** Blocks that can be read, oldest first. */
@@ -43,6 +52,11 @@ export class LogStore {
 
   get diskBytes(): number {
     return this.#file instanceof SpillFile ? this.#file.bytes : 0;
+  }
+
+  /** Whether all the room is taken by what nobody has received yet. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** Whether the disk cannot keep up. */
@@ -90,6 +104,13 @@ export class LogStore {
     this.#spill();
   }
 
+  /** Notes that everything before `position` was received: it may go. */
+  markReceived(position: number): void {
+    if (this.#receivedPosition === undefined || position <= this.#receivedPosition) return;
+    this.#receivedPosition = position;
+    if (this.#isWaiting && !this.#spilling) this.#spill();
+  }
+
   /** Nothing more is expected: a large log leaves memory. Late bytes are still taken. */
   close(): void {
     this.#isClosed = true;
@@ -126,7 +147,7 @@ export class LogStore {
         await this.#file.write(batch);
         for (const block of batch) block.isOnDisk = true;
         this.#forgetFromMemory();
-        if (!this.isFull) this.onDrain?.();
+        if (this.#unspilledBytes() <= LOW_UNSPILLED_BYTES && !this.#isWaiting) this.onDrain?.();
       }
     } catch {
       // No disk, or none left: what does not fit in memory is gone, and whoever asks for it is told so.
@@ -134,11 +155,12 @@ export class LogStore {
       this.#file = "failed";
     }
     if (this.#file === "failed") this.#dropOldest();
-    this.onDrain?.();
+    if (!this.isFull && !this.#isWaiting) this.onDrain?.();
   }
 
   /** The next blocks to write, with room made for them; none when there is nothing to do or no disk. */
   #admit(): LogBlock[] {
+    this.#isWaiting = false;
     if (this.#file === "failed" || this.#blocks.length === 0) return [];
     if (this.#file === "none") this.#file = SpillFile.open(this.#budget, this.#limits.diskBytes);
     const isDue = this.#isClosed
@@ -146,12 +168,16 @@ export class LogStore {
       : this.#unspilledBytes() > this.#limits.memoryBytes;
     if (!isDue) return [];
     const batch = this.#blocks.filter((block) => !block.isOnDisk).slice(0, this.#isClosed ? undefined : -1);
+    const admitted: LogBlock[] = [];
     for (const block of batch) {
       const kept = this.#file.admit(block.sequence);
       if (kept === undefined) throw new SandboxError("resource_exhausted", "no disk space for logs");
-      while ((this.#blocks[0]?.sequence ?? kept) < kept) this.#dropFirst();
+      while ((this.#blocks[0]?.sequence ?? kept) < kept && this.#mayDropFirst()) this.#dropFirst();
+      this.#isWaiting = (this.#blocks[0]?.sequence ?? kept) < kept;
+      if (this.#isWaiting) break;
+      admitted.push(block);
     }
-    return batch.filter((block) => block.sequence >= (this.#blocks[0]?.sequence ?? 0));
+    return admitted.filter((block) => block.sequence >= (this.#blocks[0]?.sequence ?? 0));
   }
 
   #forgetFromMemory(): void {
@@ -166,7 +192,17 @@ export class LogStore {
 
   #dropOldest(): void {
     this.#blocks = this.#blocks.filter((block) => block.bytes !== undefined);
-    while (this.#memoryBytes > this.#limits.memoryBytes && this.#blocks.length > 1) this.#dropFirst();
+    while (this.#memoryBytes > this.#limits.memoryBytes && this.#blocks.length > 1) {
+      this.#isWaiting = !this.#mayDropFirst();
+      if (this.#isWaiting) return;
+      this.#dropFirst();
+    }
+  }
+
+  /** Not what somebody has still to receive. */
+  #mayDropFirst(): boolean {
+    const received = this.#receivedPosition;
+    return received === undefined || (this.#blocks[1]?.start ?? Infinity) <= received;
   }
 
   #dropFirst(): void {

@@ -9,7 +9,7 @@ import {
   type LogOffsets,
   type LogStream,
 } from "./log-block.ts";
-import { type LogLimits, LogStore } from "./log-store.ts";
+import { type LogLimits, type LogOverflow, LogStore } from "./log-store.ts";
 import type { SpillBudget } from "./spill-file.ts";
 
 /** Where a reader begins: a cursor (`LogChunk.position`), or a place in each stream it names; others begin at their oldest byte. */
@@ -41,7 +41,7 @@ export class RunLog {
   #isClosed = false;
   #isDisposed = false;
 
-  constructor(options: { limits: LogLimits; budget: SpillBudget }) {
+  constructor(options: { limits: LogLimits; budget: SpillBudget; overflow?: LogOverflow | undefined }) {
     this.#store = new LogStore(options);
   }
 
@@ -93,6 +93,11 @@ export class RunLog {
     return this.#store.diskBytes;
   }
 
+  /** Whether all the room is taken by what nobody has received yet: the source should stop until `onDrain`. */
+  get isWaiting(): boolean {
+    return this.#store.isWaiting;
+  }
+
   /** Whether the disk cannot keep up: the source should stop until `onDrain`. */
   get isFull(): boolean {
     return this.#store.isFull;
@@ -119,6 +124,11 @@ export class RunLog {
     }
     this.#changed.notify();
     this.#store.balance();
+  }
+
+  /** Notes that somebody has received everything before `position`. */
+  markReceived(position: number): void {
+    this.#store.markReceived(position);
   }
 
   /** The run has ended: followers end when they have read everything. */

@@ -4,7 +4,7 @@ import type { Environment } from "../host/env.ts";
 import { type SignalReport, type SignalScope, signalProcess } from "../host/process-group.ts";
 import { delay, withAbort } from "../lib/abort.ts";
 import type { Ending, RunEnd } from "./ending.ts";
-import type { LogLimits } from "./log-store.ts";
+import type { LogLimits, LogOverflow } from "./log-store.ts";
 import { RunLog } from "./run-log.ts";
 import type { SpillBudget } from "./spill-file.ts";
 
@@ -47,10 +47,16 @@ export class Run {
   #deliveredPosition = 0;
   #wasKilled = false;
 
-  constructor(options: { id: string; config: RunConfig; limits: LogLimits; budget: SpillBudget }) {
+  constructor(options: {
+    id: string;
+    config: RunConfig;
+    limits: LogLimits;
+    budget: SpillBudget;
+    overflow?: LogOverflow | undefined;
+  }) {
     this.id = options.id;
     this.config = options.config;
-    this.log = new RunLog({ limits: options.limits, budget: options.budget });
+    this.log = new RunLog(options);
     this.log.onDrain = () => this.#child?.resumeOutput();
   }
 
@@ -105,7 +111,9 @@ export class Run {
 
   /** Notes that the log was handed to a subscriber up to `position`. */
   markDelivered(position: number): void {
-    if (position > this.#deliveredPosition) this.#deliveredPosition = position;
+    if (position <= this.#deliveredPosition) return;
+    this.#deliveredPosition = position;
+    this.log.markReceived(position);
   }
 
   /** Whether somebody asked for a SIGKILL: then the kernel was not the one that sent it. */

@@ -8,7 +8,7 @@ import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { type DeadlineLimits, Deadlines } from "./deadlines.ts";
 import { type DeadlineKind, type Ending, endOf, endWithoutProgram } from "./ending.ts";
-import type { LogLimits } from "./log-store.ts";
+import type { LogLimits, LogOverflow } from "./log-store.ts";
 import { Run, type RunConfig } from "./run.ts";
 import type { SpillBudget } from "./spill-file.ts";
 
@@ -22,6 +22,8 @@ export interface RunsOptions {
   launcher: Launcher;
   budget: SpillBudget;
   limits: LogLimits;
+  /** Of programs whose start does not say; a code cell's log never waits. */
+  overflow?: LogOverflow;
   retention: Retention;
   oom: OomWatch;
   log: Logger;
@@ -33,6 +35,7 @@ export interface StartOptions {
   /** When one passes, the run is ended: at once with SIGKILL, or gracefully when `graceMs` is given. */
   deadlines?: DeadlineLimits | undefined;
   graceMs?: number;
+  overflow?: LogOverflow | undefined;
 }
 
 /** After SIGKILL, how long the kernel may take. */
@@ -82,9 +85,9 @@ export class Runs implements AsyncDisposable {
   }
 
   /** Registers a run that is not a program of its own (a code cell); whoever creates it finishes it. */
-  create(config: RunConfig): Run {
+  create(config: RunConfig, overflow?: LogOverflow): Run {
     const { limits, budget } = this.#options;
-    const run = new Run({ id: `run_${randomBytes(10).toString("hex")}`, config, limits, budget });
+    const run = new Run({ id: `run_${randomBytes(10).toString("hex")}`, config, limits, budget, overflow });
     this.#runs.set(run.id, run);
     if (config.tag !== undefined) this.#byTag.set(config.tag, run);
     void run.ended.then(() => this.#retain(run));
@@ -96,7 +99,7 @@ export class Runs implements AsyncDisposable {
    * @throws SandboxError when it could not be started; such a run stays listed with the ending `spawn_failed`
    */
   async start(options: StartOptions): Promise<Run> {
-    const run = this.create(options.config);
+    const run = this.create(options.config, options.overflow ?? this.#options.overflow);
     const { deadlines: limits, graceMs = 0 } = options;
     const oomCount = this.#options.oom.recentCount();
     const deadlines = limits && new Deadlines(limits, (which) => this.#expire(run, which, graceMs));
@@ -104,7 +107,8 @@ export class Runs implements AsyncDisposable {
       const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
         run.log.append(stream, bytes);
         deadlines?.noteOutput();
-        return !run.log.isFull;
+        // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
+        return !run.log.isFull && (!run.log.isWaiting || (run.child?.hasEnded ?? false));
       });
       run.attach(child);
       this.#byPid.set(child.pid, run);
