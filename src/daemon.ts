@@ -73,6 +73,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
+  for (const setting of config.withoutEffect) log.warn("setting.without_effect", { setting });
   void services.contexts.createDefaults();
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
