@@ -14,6 +14,12 @@ export default defineConfig({
       project("curl", ["tests/curl/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("kernels", ["tests/kernels/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("sdk", ["tests/sdk/**/*.test.ts"], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      // Measures memory: one file at a time, and nothing else beside it (`npm run test:soak`).
+      project("soak", ["tests/soak/**/*.test.ts"], {
+        testTimeout: 1_800_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });

@@ -1,31 +1,40 @@
-import { fromBinary, fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { type SendInputRequest, SendInputRequestSchema } from "./gen/process_pb.js";
 
+const QUOTE = 0x22;
+
 /**
- * Decodes a SendInput request as the generated codec does, but turns base64 into bytes with Buffer, which is fifty times faster.
+ * Decodes a SendInput request as the generated codec does, but turns base64 into bytes with Buffer, which is fifty times faster:
+ * the generated code reads the message without its input, which is put in afterwards.
  * Throws an Error that says what is wrong with the message.
  */
 export function decodeSendInput(codec: "json" | "proto", bytes: Buffer): SendInputRequest {
   if (codec === "proto") return fromBinary(SendInputRequestSchema, bytes);
-  const json = JSON.parse(bytes.toString("utf8")) as JsonValue;
-  const input = isObject(json) && isObject(json["input"]) ? json["input"] : undefined;
-  const kind =
-    input && (typeof input["stdin"] === "string" ? "stdin" : typeof input["pty"] === "string" ? "pty" : undefined);
-  const text = kind && input[kind];
-  // An input with both members is for the generated codec to refuse.
-  if (!isObject(json) || !input || !kind || typeof text !== "string" || (input["stdin"] && input["pty"])) {
-    return fromJson(SendInputRequestSchema, json, { ignoreUnknownFields: true });
-  }
-  const value = decodeBase64(text);
-  if (!value) return fromJson(SendInputRequestSchema, json, { ignoreUnknownFields: true });
-  const emptied = { ...json, input: { ...input, [kind]: "" } };
-  const request = fromJson(SendInputRequestSchema, emptied, { ignoreUnknownFields: true });
-  if (request.input) request.input.input = { case: kind, value };
+  const found = findInput(bytes);
+  const value = found && decodeBase64(bytes.toString("latin1", found.start, found.end));
+  if (!found || !value) return decodeJson(bytes.toString("utf8"));
+  const request = decodeJson(bytes.toString("utf8", 0, found.start) + bytes.toString("utf8", found.end));
+  const { input } = request;
+  // Anywhere else in the message it was no input.
+  if (input?.input.case !== found.kind || input.input.value.length > 0) return decodeJson(bytes.toString("utf8"));
+  input.input = { case: found.kind, value };
   return request;
 }
 
-function isObject(value: JsonValue | undefined): value is Record<string, JsonValue> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function decodeJson(text: string): SendInputRequest {
+  return fromJsonString(SendInputRequestSchema, text, { ignoreUnknownFields: true });
+}
+
+/** Where the one string is that follows the one `"stdin":` or `"pty":`; undefined when it is not that simple. */
+function findInput(bytes: Buffer): { kind: "stdin" | "pty"; start: number; end: number } | undefined {
+  const places = (["stdin", "pty"] as const).map((kind) => ({ kind, at: bytes.indexOf(`"${kind}"`) }));
+  const [place, other] = places.filter(({ at }) => at >= 0);
+  if (!place || other || bytes.indexOf(`"${place.kind}"`, place.at + 1) >= 0) return undefined;
+  const afterName = place.at + place.kind.length + 2;
+  const opening = bytes.indexOf(QUOTE, afterName);
+  if (opening < 0 || bytes.toString("latin1", afterName, opening).trim() !== ":") return undefined;
+  const end = bytes.indexOf(QUOTE, opening + 1);
+  return end < 0 ? undefined : { kind: place.kind, start: opening + 1, end };
 }
 
 /** Standard or URL-safe base64, padded or not; undefined where Buffer would skip over something: that is for slower eyes. */

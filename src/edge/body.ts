@@ -18,12 +18,18 @@ export async function readBody(incoming: IncomingMessage, maxBytes: number): Pro
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
 }
 
-/** The request body as it comes. @throws SandboxError canceled when the client breaks off */
+/**
+ * The request body as it comes. What a reader leaves of it is read and thrown away: a body that stays in the socket keeps
+ * the connection's next request, and its end, from being seen.
+ * @throws SandboxError canceled when the client breaks off
+ */
 export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of incoming as AsyncIterable<Buffer>) yield chunk;
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) yield chunk;
   } catch (error) {
     throw new SandboxError("canceled", "the request body broke off", { cause: error });
+  } finally {
+    incoming.resume();
   }
 }
 

@@ -3,7 +3,10 @@ import { longTimeout } from "./long-timeout.ts";
 /** Rejects with the signal's reason as soon as it aborts; otherwise settles as `promise` does. Leaves no listener behind. */
 export async function withAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    promise.catch(() => undefined); // nobody else will look at it any more
+    throw signal.reason;
+  }
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   using _listener = onAbort(signal, () => reject(signal.reason));
   return await Promise.race([promise, aborted]);

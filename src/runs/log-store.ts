@@ -15,10 +15,10 @@ export type LogOverflow = "drop" | "wait";
 
 /** A log of this size or less stays in memory when its run has ended. */
 const SMALL_LOG_BYTES = 64 * 1024;
-/** Bytes that wait for the disk before the program has to wait too … */
-const MAX_UNSPILLED_BYTES = 4 * 1024 * 1024;
+/** Bytes beyond those that may stay in memory that wait for the disk before the program has to wait too … */
+const HIGH_WATER_BYTES = 4 * 1024 * 1024;
 /** … until so few are left. */
-const LOW_UNSPILLED_BYTES = MAX_UNSPILLED_BYTES / 2;
+const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2;
 
 /**
  * The blocks of one log: the newest in memory, older ones in a file, the oldest gone. Writing to disk goes on beside
@@ -61,7 +61,7 @@ export class LogStore {
 
   /** Whether the disk cannot keep up. */
   get isFull(): boolean {
-    return this.#unspilledBytes() > MAX_UNSPILLED_BYTES;
+    return this.#unspilledBytes() > this.#limits.memoryBytes + HIGH_WATER_BYTES;
   }
 
   /** Resolves when nothing is on its way to disk. */
@@ -147,7 +147,7 @@ export class LogStore {
         await this.#file.write(batch);
         for (const block of batch) block.isOnDisk = true;
         this.#forgetFromMemory();
-        if (this.#unspilledBytes() <= LOW_UNSPILLED_BYTES && !this.#isWaiting) this.onDrain?.();
+        if (this.#unspilledBytes() <= this.#limits.memoryBytes + LOW_WATER_BYTES && !this.#isWaiting) this.onDrain?.();
       }
     } catch {
       // No disk, or none left: what does not fit in memory is gone, and whoever asks for it is told so.

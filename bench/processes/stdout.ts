@@ -1,0 +1,67 @@
+import { type BareProcess, startBare } from "../lib/bare.ts";
+import type { Transfer } from "../lib/bare-tasks.ts";
+import { type BuiltDaemon, startBuiltDaemon } from "../lib/built-daemon.ts";
+import { type Codec, Connection } from "../lib/connection.ts";
+import { cpuSeconds } from "../lib/process-figures.ts";
+import { startProgram } from "../lib/program-stream.ts";
+import { compareReceptions, cpuOf, lossRow, type Reception } from "../lib/reception.ts";
+import { report } from "../lib/report.ts";
+import { interleave } from "../lib/statistics.ts";
+
+const ROUNDS = 5;
+const BYTES = 1_000_000_000;
+const WRITER = ["head", "-c", String(BYTES), "/dev/zero"] as const;
+
+/** One program's output to one client, with log and spill as they are by default. */
+export async function benchStdout(): Promise<void> {
+  await using daemon = await startBuiltDaemon();
+  await using bare = await startBare();
+  const sides = await interleave<"json" | "bare" | "proto", Reception>(ROUNDS, {
+    json: () => receive(daemon, "json"),
+    bare: () => drain(bare),
+    proto: () => receive(daemon, "proto"),
+  });
+  for (const codec of ["json", "proto"] as const) {
+    const name = codec === "json" ? "JSON" : "protobuf";
+    const compared = compareReceptions(sides[codec], sides.bare);
+    report({
+      what: `stdout, 1 GB as ${name} frames`,
+      unit: "MB/s",
+      ...compared,
+      ...(codec === "json" && { target: { on: "ratio", atLeast: 0.5 }, usual: "125 MB/s" }),
+      note: `bare: pipe2 and net.Socket with onread; writer \`head -c\`; ${compared.note}`,
+    });
+    report({
+      what: `CPU of the daemon for it, ${name}`,
+      unit: "s/GB",
+      ours: cpuOf(sides[codec]),
+      bare: cpuOf(sides.bare),
+      ...(codec === "json" && { target: { on: "ours", atMost: 1.5 }, usual: "6.7 s/GB" }),
+    });
+  }
+  report(lossRow([...sides.json, ...sides.proto]));
+}
+
+async function receive(daemon: BuiltDaemon, codec: Codec): Promise<Reception> {
+  using connection = await Connection.open(daemon.port);
+  const [cmd, ...args] = WRITER;
+  const cpuBefore = cpuSeconds(daemon.pid);
+  const began = performance.now();
+  const { dataBytes } = await startProgram(connection, { process: { cmd, args } }, { codec }).ended;
+  const seconds = (performance.now() - began) / 1000;
+  const used = cpuSeconds(daemon.pid) - cpuBefore;
+  return reception({ bytes: dataBytes, seconds, cpuSeconds: used });
+}
+
+async function drain(bare: BareProcess): Promise<Reception> {
+  return reception(await bare.run("drain", { command: [...WRITER] }));
+}
+
+function reception(transfer: Transfer): Reception {
+  const gigabytes = transfer.bytes / 1e9;
+  return {
+    megabytesPerSecond: (gigabytes * 1000) / transfer.seconds,
+    cpuSecondsPerGigabyte: transfer.cpuSeconds / gigabytes,
+    hasLost: transfer.bytes !== BYTES,
+  };
+}
