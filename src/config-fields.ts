@@ -30,6 +30,7 @@ export interface ConfigValues {
   defaultWorkdir: string | undefined;
   areFilesAsUser: boolean;
   isStrictInterpreter: boolean;
+  isLoginCached: boolean;
   kernels: readonly string[] | undefined;
   preload: readonly string[];
   preparedDir: string | undefined;
@@ -113,6 +114,13 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     kind: "flag",
     default: false,
     help: "ask for the token on /contexts too, where the published SDKs send none",
+  },
+  isLoginCached: {
+    flag: "cached-login",
+    env: "GUESTD_CACHED_LOGIN",
+    kind: "flag",
+    default: false,
+    help: "run bash -l -c X as bash -c X in the environment of an earlier login, where that makes no difference",
   },
   kernels: {
     flag: "kernels",

@@ -32,6 +32,7 @@ import { lifecycleRoutes } from "./lifecycle/rest.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/rest.ts";
+import { CachedLogin } from "./processes/cached-login.ts";
 import { Processes } from "./processes/processes.ts";
 import { processRpcRoutes } from "./processes/rpc.ts";
 import { RunControl } from "./processes/run-control.ts";
@@ -97,6 +98,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
   });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
+  const cachedLogin = config.isLoginCached ? stack.use(new CachedLogin({ launcher, log })) : undefined;
   const runs = createRuns(stack, config, { launcher, logsDir, log });
   const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
   const access = new Access({ token: config.token, isLocked });
@@ -122,7 +124,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     }),
     lifecycle: new Lifecycle({ access, exec, log }),
     metrics: stack.use(new Metrics()),
-    processes: new Processes({ runs, exec }),
+    processes: new Processes({ runs, exec, cachedLogin }),
     terminals: new Terminals({ runs, exec }),
     filesystem: new Filesystem({ exec, metadata }),
     uploads: new Uploads({ exec, metadata, spoolDirectory: join(stateDir, "uploads") }),

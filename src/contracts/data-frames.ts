@@ -3,6 +3,8 @@
  * Buffer at 3 GB/s. StartResponse and ConnectResponse have the same shape. A test compares both with the generated codec.
  */
 
+import { takeFrame } from "../lib/frame-pool.ts";
+
 export type DataStream = "stdout" | "stderr" | "pty";
 
 const PREFIX_BYTES = 5;
@@ -18,7 +20,7 @@ export function jsonDataFrame(stream: DataStream, bytes: Buffer, offset: number)
   const tail = `","offset":"${offset}"}}}`;
   const base64Bytes = Math.ceil(bytes.length / 3) * 4;
   const payloadBytes = head.length + base64Bytes + tail.length;
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + payloadBytes);
+  const frame = takeFrame(PREFIX_BYTES + payloadBytes);
   frame[0] = 0;
   frame.writeUInt32BE(payloadBytes, 1);
   let at = PREFIX_BYTES + frame.write(head, PREFIX_BYTES, "latin1");
@@ -32,7 +34,7 @@ export function protoDataFrame(stream: DataStream, bytes: Buffer, offset: number
   const data = 1 + varintSize(bytes.length) + bytes.length + 1 + varintSize(offset);
   const event = 1 + varintSize(data) + data;
   const payloadBytes = 1 + varintSize(event) + event;
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + payloadBytes);
+  const frame = takeFrame(PREFIX_BYTES + payloadBytes);
   frame[0] = 0;
   frame.writeUInt32BE(payloadBytes, 1);
   let at = PREFIX_BYTES;

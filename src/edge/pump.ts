@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { giveFrame } from "../lib/frame-pool.ts";
 
 export interface PumpOptions {
   status?: number;
@@ -11,7 +12,7 @@ export interface PumpOptions {
 
 /**
  * Writes frames to a client at the pace it reads, and ends the answer after the last one. The next frame is pulled when the
- * one before was handed to the socket. Ends early, closing `frames`, when the client is gone.
+ * one before was handed to the socket; a frame's memory is given back when the system has taken it. Ends early, closing `frames`, when the client is gone.
  */
 export async function pump(
   frames: AsyncIterable<Uint8Array>,
@@ -24,7 +25,7 @@ export async function pump(
     for await (const frame of frames) {
       if (outgoing.destroyed) return;
       if (!outgoing.headersSent) outgoing.writeHead(status, headers);
-      const hasRoom = outgoing.write(frame);
+      const hasRoom = outgoing.write(frame, (error) => error ?? giveFrame(frame));
       if (timer) timer.refresh();
       else if (keepalive) timer = startKeepalive(outgoing, keepalive);
       if (!hasRoom) await drained(outgoing);

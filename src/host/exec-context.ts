@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { errnoName, fromErrno, SandboxError } from "../errors.ts";
 import { buildEnvironment, checkEnvironment, type Environment } from "./env.ts";
@@ -127,7 +128,8 @@ export class ExecContext {
   async #directory(cwd: string | undefined, user: Identity): Promise<string> {
     const wanted = this.resolve(cwd ?? "", user);
     try {
-      const found = await stat(wanted);
+      // A path that a caller names may be on a mount that hangs; the usual one is worth no detour over another thread.
+      const found = cwd ? await stat(wanted) : statSync(wanted);
       if (found.isDirectory()) return wanted;
       throw new SandboxError("invalid_argument", `cwd '${wanted}' is not a directory`, { reason: "cwd_missing" });
     } catch (error) {

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
 import type { OutputSink } from "./child.ts";
 import { reap } from "./libc.ts";
+import { Orphans } from "./orphans.ts";
 import type { ByteSink } from "./output-pipe.ts";
 import { startPipeChild } from "./pipe-child.ts";
 import { terminateTree } from "./process-group.ts";
@@ -42,7 +43,11 @@ export class Launcher implements ShimHost, AsyncDisposable {
   readonly #live = new Map<number, Promise<void>>();
   /** Shims whose report pipe has closed: they have exited or are about to. */
   readonly #exiting = new Set<number>();
-  readonly #onChild = (): void => this.#reapExiting();
+  readonly #orphans = new Orphans((pid) => this.#live.has(pid) || this.#exiting.has(pid));
+  readonly #onChild = (): void => {
+    this.#reapExiting();
+    this.#orphans.noteChild();
+  };
 
   constructor(options: { shimPath: string }) {
     this.shimPath = options.shimPath;
@@ -75,8 +80,11 @@ export class Launcher implements ShimHost, AsyncDisposable {
     const { argv, hasStdin, terminal } = program;
     const options = { ...this.#options(program), diesWithDaemon: onChannel !== undefined };
     const env = envList(program.env);
-    if (terminal) return startPtyChild(this, { argv, env, size: terminal }, options, sink);
-    return startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
+    const child = terminal
+      ? await startPtyChild(this, { argv, env, size: terminal }, options, sink)
+      : await startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
+    void child.exit.then(({ status }) => status ?? this.#orphans.endSession(child.pid));
+    return child;
   }
 
   adopt(shimPid: number, gone: Promise<void>): void {
@@ -93,6 +101,7 @@ export class Launcher implements ShimHost, AsyncDisposable {
     const trees = [...this.#live].map(([shimPid, gone]) => ({ pid: -1, shimPid, gone, hasEnded: true }));
     await Promise.all(trees.map((tree) => terminateTree(tree, { signal: "SIGTERM", graceMs: 500, killWaitMs: 1000 })));
     await this.#reapRest();
+    this.#orphans[Symbol.dispose]();
     process.off("SIGCHLD", this.#onChild);
   }
 

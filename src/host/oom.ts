@@ -32,6 +32,7 @@ export class OomWatch implements AsyncDisposable {
   #countedAt = -Infinity;
   #log: FileHandle | undefined;
   #reading: Promise<void> | undefined;
+  #isDisposed = false;
 
   constructor(options: { counterFile?: string | undefined; logPath?: string | undefined } = defaultSources()) {
     const { counterFile } = options;
@@ -68,6 +69,7 @@ export class OomWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
     await this.#reading;
     await this.#log?.close();
     this.#log = undefined;
@@ -75,14 +77,14 @@ export class OomWatch implements AsyncDisposable {
 
   async #readLog(): Promise<void> {
     // Whoever asks while a reading is under way needs one that begins after it asked.
-    await this.#reading;
+    if (this.#reading) await this.#reading;
     this.#reading ??= this.#readRecords().finally(() => (this.#reading = undefined));
     await this.#reading;
   }
 
   /** Never rejects: without the log there is the counter. */
   async #readRecords(): Promise<void> {
-    if (this.#logPath === undefined) return;
+    if (this.#logPath === undefined || this.#isDisposed) return;
     try {
       this.#log ??= await open(this.#logPath, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch {

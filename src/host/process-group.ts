@@ -43,7 +43,7 @@ export function parseSignal(text: string): SignalName {
 
 /**
  * Sends `signal` and watches for at most `waitMs` whether its targets go away.
- * Group and tree reach what the program left behind too, also after its own end.
+ * Group and tree reach what the program left behind too, also after its own end; SIGKILL for the tree who is born meanwhile too.
  * @throws SandboxError not_found when there is nobody in that scope, permission_denied when nobody there may be signalled
  */
 export async function signalProcess(
@@ -58,22 +58,25 @@ export async function signalProcess(
       reason: "process_not_found",
     });
   }
-  const signaled = sendTo(child, targets, signal, options.scope);
-  const alive = signaled.length > 0 ? undefined : targets.find(isRunning);
+  const signaled = new Set(sendTo(child, targets, signal, options.scope));
+  const alive = signaled.size > 0 ? undefined : targets.find(isRunning);
   if (alive !== undefined) {
     throw new SandboxError("permission_denied", `not permitted to send ${signal} to process ${alive}`);
   }
   const deadline = performance.now() + options.waitMs;
+  if (signal === "SIGKILL" && options.scope === "tree") {
+    await killTree(child, end, { deadline, reached: signaled });
+    return { signaled: [...signaled], survivors: end.isGone ? [] : targetsOf(child, "tree") };
+  }
   // A zombie counts as there: whoever asks next must not find the process any more.
   while (targets.some((pid) => processState(pid) !== undefined) && performance.now() < deadline) {
     await delay(POLL_MS);
   }
-  return { signaled, survivors: targets.filter(isRunning) };
+  return { signaled: [...signaled], survivors: targets.filter(isRunning) };
 }
 
 /**
- * Ends a program and everything that descends from it: `signal`, then after `graceMs` SIGKILL, repeated for what is born meanwhile
- * and until the shim says that nothing is left: a walk of /proc misses who is forked during it.
+ * Ends a program and everything that descends from it: `signal`, then after `graceMs` SIGKILL.
  * @returns who is left after `killWaitMs` more, normally nobody
  */
 export async function terminateTree(
@@ -85,14 +88,25 @@ export async function terminateTree(
     sendTo(child, targetsOf(child, "tree"), options.signal, "tree");
     await Promise.race([child.gone, delay(options.graceMs)]);
   }
-  const deadline = performance.now() + options.killWaitMs;
+  await killTree(child, end, { deadline: performance.now() + options.killWaitMs, reached: new Set() });
+  return end.isGone ? [] : targetsOf(child, "tree");
+}
+
+/**
+ * SIGKILL for a whole tree, repeated for what is born meanwhile and until the shim says that nothing is left: a walk of /proc
+ * misses who is forked during it. Adds everybody it reached to `reached`.
+ */
+async function killTree(
+  child: ProcessTree,
+  end: { readonly isGone: boolean },
+  { deadline, reached }: { deadline: number; reached: Set<number> },
+): Promise<void> {
   using stack = new DisposableStack();
   for (let round = 0; !end.isGone && performance.now() < deadline; round += 1) {
-    sendTo(child, targetsOf(child, "tree"), "SIGKILL", "tree");
+    for (const pid of sendTo(child, targetsOf(child, "tree"), "SIGKILL", "tree")) reached.add(pid);
     if (round === ROUNDS_BEFORE_CGROUP) stack.use(killInCgroup(child.shimPid));
     await Promise.race([child.gone, delay(POLL_MS)]);
   }
-  return end.isGone ? [] : targetsOf(child, "tree");
 }
 
 /**

@@ -43,12 +43,12 @@ export function processState(pid: number): string | undefined {
 
 /** The process group of `pid`, or undefined when it is gone. */
 export function processGroupOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
-  } catch {
-    return undefined;
-  }
+  return statField(pid, 2);
+}
+
+/** The session of `pid`, or undefined when it is gone. */
+export function sessionOf(pid: number): number | undefined {
+  return statField(pid, 3);
 }
 
 /** Whether `pid` exists and is no zombie. */
@@ -67,6 +67,16 @@ function holds(pid: number, targets: ReadonlySet<string>): boolean {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => targets.has(readlinkSync(`/proc/${pid}/fd/${fd}`)));
   } catch {
     return false; // gone, or not ours to look at
+  }
+}
+
+/** A number of /proc/pid/stat; field 0 is the state, 1 the parent. */
+function statField(pid: number, field: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[field]);
+  } catch {
+    return undefined;
   }
 }
 

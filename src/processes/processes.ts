@@ -1,6 +1,7 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Runs } from "../runs/runs.ts";
+import type { CachedLogin } from "./cached-login.ts";
 import type {
   DeadlineLimits,
   Environment,
@@ -40,10 +41,12 @@ const KILL_WAIT_MS = 1000;
 export class Processes {
   readonly #runs: Runs;
   readonly #exec: ExecContext;
+  readonly #cachedLogin: CachedLogin | undefined;
 
-  constructor(deps: { runs: Runs; exec: ExecContext }) {
+  constructor(deps: { runs: Runs; exec: ExecContext; cachedLogin?: CachedLogin | undefined }) {
     this.#runs = deps.runs;
     this.#exec = deps.exec;
+    this.#cachedLogin = deps.cachedLogin;
   }
 
   /**
@@ -69,7 +72,8 @@ export class Processes {
       tag,
       user: program.identity.name,
     };
-    return this.#runs.start({ config, program, deadlines, overflow, graceMs });
+    const started = this.#cachedLogin?.rewrite(program) ?? program;
+    return this.#runs.start({ config, program: started, deadlines, overflow, graceMs });
   }
 
   /** The live process that `selector` picks. @throws SandboxError not_found */
@@ -99,13 +103,11 @@ export class Processes {
     await run.child?.writeInput(bytes);
   }
 
-  /** Sets the size of a terminal. @throws SandboxError not_found, failed_precondition when the process has none */
+  /** Sets the size of a terminal. @throws SandboxError not_found, internal (as the contract has it) when the process has none */
   resize(selector: Selector, size: TerminalSize): void {
     const { child } = this.find(selector);
     if (!child?.terminal) {
-      throw new SandboxError("failed_precondition", "error resizing tty: tty not assigned to process", {
-        reason: "wrong_input",
-      });
+      throw new SandboxError("internal", "error resizing tty: tty not assigned to process", { reason: "wrong_input" });
     }
     child.terminal.resize(size);
   }

@@ -129,7 +129,13 @@ async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffse
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
   const encode = call.codec === "json" ? jsonDataFrame : protoDataFrame;
   const { signal } = call;
-  for await (const chunk of run.log.read({ from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES })) {
+  for await (const chunk of run.log.read({
+    from,
+    follow: true,
+    signal,
+    maxChunkBytes: MAX_CHUNK_BYTES,
+    isTransient: true,
+  })) {
     if (chunk.stream === "events") continue;
     yield encode(chunk.stream, chunk.bytes, chunk.offset);
     run.markDelivered(chunk.position);

@@ -15,6 +15,7 @@ export interface DeadlineLimits {
 export class Deadlines implements Disposable {
   readonly #timers = new DisposableStack();
   readonly #onExpire: (which: DeadlineKind) => void;
+  #silence: Disposable | undefined;
   #lastOutputAt = performance.now();
   #hasOutput = false;
 
@@ -33,6 +34,7 @@ export class Deadlines implements Disposable {
 
   [Symbol.dispose](): void {
     this.#timers.dispose();
+    this.#silence?.[Symbol.dispose]();
   }
 
   /** One timer, set again for what is left: output itself costs nothing but a look at the clock. */
@@ -40,14 +42,13 @@ export class Deadlines implements Disposable {
     const check = (): void => {
       const leftMs = this.#lastOutputAt + idleMs - performance.now();
       if (leftMs <= 0) this.#expire("idle");
-      else if (!this.#timers.disposed) this.#watchSilence(idleMs, leftMs);
+      else this.#watchSilence(idleMs, leftMs);
     };
-    this.#timers.use(longTimeout(check, waitMs));
+    this.#silence = longTimeout(check, waitMs);
   }
 
   #expire(which: DeadlineKind): void {
-    if (this.#timers.disposed) return;
-    this.#timers.dispose();
+    this[Symbol.dispose]();
     this.#onExpire(which);
   }
 }

@@ -1,3 +1,5 @@
+import { BLOCK_BYTES, takeBlock } from "./block-pool.ts";
+
 /** The streams a run can have. `events` holds what a code cell produced besides text, one JSON value per unit. */
 export const LOG_STREAMS = ["stdout", "stderr", "pty", "events"] as const;
 export type LogStream = (typeof LOG_STREAMS)[number];
@@ -19,7 +21,6 @@ export interface LogChunk {
   endsUnit: boolean;
 }
 
-export const BLOCK_BYTES = 64 * 1024;
 const SMALLEST_BLOCK_BYTES = 2 * 1024;
 /*
  * A block is a sequence of extents: a header, then bytes of one stream.
@@ -40,6 +41,8 @@ export class LogBlock {
   isOnDisk = false;
   /** A frozen block takes no more: its image is being written. */
   isFrozen = false;
+  /** Somebody may have kept pieces of its bytes. */
+  isShared = false;
   #used = 0;
   #lastHeader = -1;
 
@@ -47,7 +50,7 @@ export class LogBlock {
     this.sequence = options.sequence;
     this.start = options.start;
     this.starts = options.starts;
-    this.bytes = Buffer.allocUnsafeSlow(options.capacity);
+    this.bytes = takeBlock(options.capacity);
   }
 
   /** Bytes in use, headers included. */

@@ -1,5 +1,6 @@
 import { SandboxError } from "../errors.ts";
-import { BLOCK_BYTES, LogBlock, type LogOffsets } from "./log-block.ts";
+import { BLOCK_BYTES, giveBlock } from "./block-pool.ts";
+import { LogBlock, type LogOffsets } from "./log-block.ts";
 import { type SpillBudget, SpillFile } from "./spill-file.ts";
 
 /** Bounds of one log, in bytes. */
@@ -186,6 +187,7 @@ export class LogStore {
       if (this.#memoryBytes <= keep) return;
       if (!block.isOnDisk || !block.bytes) continue;
       this.#memoryBytes -= block.bytes.length;
+      if (!block.isShared) giveBlock(block.bytes);
       block.bytes = undefined;
     }
   }

@@ -1,7 +1,7 @@
 import { SandboxError } from "../errors.ts";
 import { Notifier } from "../lib/notifier.ts";
+import { BLOCK_BYTES } from "./block-pool.ts";
 import {
-  BLOCK_BYTES,
   BlockCursor,
   LOG_STREAMS,
   type LogBlock,
@@ -10,6 +10,7 @@ import {
   type LogStream,
 } from "./log-block.ts";
 import { type LogLimits, type LogOverflow, LogStore } from "./log-store.ts";
+import { Pacer } from "./pacer.ts";
 import type { SpillBudget } from "./spill-file.ts";
 
 /** Where a reader begins: a cursor (`LogChunk.position`), or a place in each stream it names; others begin at their oldest byte. */
@@ -24,8 +25,11 @@ export interface ReadOptions {
   signal?: AbortSignal;
   /** Longest piece, 64 KiB unless given. */
   maxChunkBytes?: number;
+  /** The pieces are looked at and copied before the next one is asked for: their memory may be used again. */
+  isTransient?: boolean;
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const NO_OFFSETS: LogOffsets = { stdout: 0, stderr: 0, pty: 0, events: 0 };
 
 /**
@@ -35,6 +39,7 @@ const NO_OFFSETS: LogOffsets = { stdout: 0, stderr: 0, pty: 0, events: 0 };
  */
 export class RunLog {
   readonly #store: LogStore;
+  readonly #pacer: Pacer;
   readonly #changed = new Notifier();
   readonly #ends: Record<LogStream, number> = { ...NO_OFFSETS };
   #position = 0;
@@ -43,11 +48,14 @@ export class RunLog {
 
   constructor(options: { limits: LogLimits; budget: SpillBudget; overflow?: LogOverflow | undefined }) {
     this.#store = new LogStore(options);
+    const { memoryBytes, diskBytes } = options.limits;
+    this.#pacer = new Pacer({ soft: memoryBytes, hard: memoryBytes + diskBytes * 0.75 });
   }
 
   /** Called when a full log can take more. */
   set onDrain(callback: () => void) {
     this.#store.onDrain = callback;
+    this.#pacer.onResume = callback;
   }
 
   /** Bytes appended to each stream so far. */
@@ -98,6 +106,11 @@ export class RunLog {
     return this.#store.isWaiting;
   }
 
+  /** Whether the source should stop until `onDrain`, so that who reads all the time gets everything. */
+  get isPaced(): boolean {
+    return this.#pacer.isPaused;
+  }
+
   /** Whether the disk cannot keep up: the source should stop until `onDrain`. */
   get isFull(): boolean {
     return this.#store.isFull;
@@ -124,6 +137,7 @@ export class RunLog {
     }
     this.#changed.notify();
     this.#store.balance();
+    this.#pacer.produced(this.#position);
   }
 
   /** Notes that somebody has received everything before `position`. */
@@ -157,15 +171,23 @@ export class RunLog {
    *   that far behind; invalid_argument when it is in the future; not_found when the run is forgotten meanwhile
    */
   async *read(options: ReadOptions): AsyncGenerator<LogChunk> {
-    const { from, follow, signal, streams = LOG_STREAMS, maxChunkBytes = BLOCK_BYTES } = options;
+    const { from, follow, signal, streams = LOG_STREAMS, maxChunkBytes = BLOCK_BYTES, isTransient = false } = options;
     let cursor = this.#seek(from, streams);
+    using reader = follow && !this.#isClosed ? this.#pacer.join(cursor?.block.start ?? this.#position) : undefined;
     for (;;) {
       signal?.throwIfAborted();
       if (cursor) {
-        const bytes = cursor.block.bytes ?? (await this.#load(cursor.block));
-        for (let chunk = cursor.next(bytes, maxChunkBytes); chunk; chunk = cursor.next(bytes, maxChunkBytes)) {
+        const { block } = cursor;
+        let loaded: Buffer | undefined;
+        for (;;) {
+          // Looked up for each piece: while a reader waits, the block may move to disk and its memory to another.
+          if (!block.bytes) loaded ??= await this.#load(block);
+          else if (!isTransient) block.isShared = true;
+          const chunk = cursor.next(block.bytes ?? loaded ?? NO_BYTES, maxChunkBytes);
+          if (!chunk) break;
           const wanted = streams.includes(chunk.stream) ? trim(chunk, from) : undefined;
           if (wanted) yield wanted;
+          reader?.advance(chunk.position);
         }
       }
       const next = cursor ? this.#after(cursor.block) : this.#store.blocks[0];

@@ -131,9 +131,9 @@ export class Run {
     return signalProcess(this.#child, signal, options);
   }
 
-  /** Notes why the run is about to be ended. Returns false when another reason was first, or it has ended. */
+  /** Notes why the run is about to be ended. Returns false when another reason was first, or its program has ended. */
   decideEnding(reason: Ending): boolean {
-    if (this.#end || this.#endReason) return false;
+    if (this.#end || this.#endReason || this.#child?.hasEnded) return false;
     this.#endReason = reason;
     return true;
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { SandboxError } from "../errors.ts";
 import type { Child } from "../host/child.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
@@ -87,7 +87,7 @@ export class Runs implements AsyncDisposable {
   /** Registers a run that is not a program of its own (a code cell); whoever creates it finishes it. */
   create(config: RunConfig, overflow?: LogOverflow): Run {
     const { limits, budget } = this.#options;
-    const run = new Run({ id: `run_${randomBytes(10).toString("hex")}`, config, limits, budget, overflow });
+    const run = new Run({ id: newRunId(), config, limits, budget, overflow });
     this.#runs.set(run.id, run);
     if (config.tag !== undefined) this.#byTag.set(config.tag, run);
     void run.ended.then(() => this.#retain(run));
@@ -108,11 +108,14 @@ export class Runs implements AsyncDisposable {
         run.log.append(stream, bytes);
         deadlines?.noteOutput();
         // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
-        return !run.log.isFull && (!run.log.isWaiting || (run.child?.hasEnded ?? false));
+        const { isFull, isWaiting, isPaced } = run.log;
+        return !isFull && ((!isWaiting && !isPaced) || (run.child?.hasEnded ?? false));
       });
       run.attach(child);
-      this.#byPid.set(child.pid, run);
+      if (this.#runs.has(run.id)) this.#byPid.set(child.pid, run);
       void this.#finish(run, child, { deadlines, oomCount });
+      // Decided while it was being started, when there was nobody to end.
+      if (run.endReason) this.#carryOut(run, run.endReason, graceMs);
       return run;
     } catch (error) {
       deadlines?.[Symbol.dispose]();
@@ -156,15 +159,20 @@ export class Runs implements AsyncDisposable {
     const exit = await child.exit;
     deadlines?.[Symbol.dispose]();
     const isKilled = exit.status !== undefined && "signal" in exit.status && exit.status.signal === "SIGKILL";
-    if (isKilled && !run.endReason && !run.wasKilled) {
-      const certainty = await this.#options.oom.verdict(child.pid, oomCount, exit.usage.wallMs);
-      if (certainty) run.decideEnding({ type: "oom", certainty });
-    }
-    run.finish(endOf(exit, run.endReason));
+    const isOurs = run.endReason !== undefined || run.wasKilled;
+    const certainty =
+      isKilled && !isOurs ? await this.#options.oom.verdict(child.pid, oomCount, exit.usage.wallMs) : undefined;
+    run.finish(endOf(exit, certainty ? { type: "oom", certainty } : run.endReason));
   }
 
+  /** A deadline that passes after the program's end, while its output is still read, is none. */
   #expire(run: Run, which: DeadlineKind, graceMs: number): void {
-    this.terminate(run, { type: "timeout", which }, { graceMs }).catch((error: unknown) => {
+    const reason: Ending = { type: "timeout", which };
+    if (run.decideEnding(reason)) this.#carryOut(run, reason, graceMs);
+  }
+
+  #carryOut(run: Run, reason: Ending, graceMs: number): void {
+    this.terminate(run, reason, { graceMs }).catch((error: unknown) => {
       this.#options.log.error("run.terminate_failed", { runId: run.id, error: String(error) });
     });
   }
@@ -211,4 +219,10 @@ export class Runs implements AsyncDisposable {
 /** Time since the end of a finished run. */
 function ageMs(run: Run): number {
   return Date.now() - (run.end?.endedAt.getTime() ?? 0);
+}
+
+/** 80 random bits, from the store of random numbers that Node keeps for UUIDs; the digits left out are not random. */
+function newRunId(): string {
+  const uuid = randomUUID();
+  return `run_${uuid.slice(0, 8)}${uuid.slice(9, 13)}${uuid.slice(24, 32)}`;
 }

@@ -1,7 +1,8 @@
 import { close, closeSync, openSync, read, unlinkSync, write, writev } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BLOCK_BYTES, type LogBlock } from "./log-block.ts";
+import { BLOCK_BYTES } from "./block-pool.ts";
+import type { LogBlock } from "./log-block.ts";
 
 const readAt = promisify(read);
 const writeAt = promisify(write);

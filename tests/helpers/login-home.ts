@@ -14,6 +14,11 @@ export interface Result {
   stderr: string;
 }
 
+/** A daemon whose search path holds nothing that others change meanwhile, as pyenv does at each login on this machine. */
+export function startLoginDaemon(argv: readonly string[]): Promise<TestDaemon> {
+  return startTestDaemon({ argv, env: { PATH: "/usr/local/bin:/usr/bin:/bin" } });
+}
+
 /** Runs a command line with `bash -l -c`, as the SDKs do. */
 export async function login(
   daemon: TestDaemon,
@@ -56,7 +61,7 @@ export class LoginHome implements AsyncDisposable {
   }
 
   static async open(profile: string): Promise<LoginHome> {
-    return new LoginHome(await startTestDaemon({ argv: ["--cached-login"] }), profile);
+    return new LoginHome(await startLoginDaemon(["--cached-login"]), profile);
   }
 
   write(name: string, text: string): void {

@@ -90,7 +90,7 @@ describe("a deadline", () => {
     expect(events.at(-1)).toEqual({ close: { code: "deadline_exceeded", message: "context deadline exceeded" } });
     expect(endOf(events)).toBeUndefined();
     const member = Number(outputOf(events));
-    expect([isRunning(pid), isRunning(member)]).toEqual([false, false]);
+    await until(() => !isRunning(pid) && !isRunning(member));
     const later = await run(CONNECT, { process: { pid } });
     expect(endOf(later)).toMatchObject({ exitCode: -1, exited: false, status: "signal: killed" });
   });

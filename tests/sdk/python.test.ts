@@ -28,7 +28,7 @@ async function runChecks(module: string, url: string): Promise<{ stdout: string;
   }
 }
 
-describe.each(["checks_sync", "checks_async"])("%s", (module) => {
+describe.each(["checks_sync", "checks_async", "checks_pty_sync", "checks_pty_async"])("%s", (module) => {
   let daemon: BuiltDaemon;
   const errors = new Map<string, string | null>();
   let rest = "";

@@ -49,6 +49,7 @@ export function shimOptions(options: ShimOptions, keptDescriptors: number): stri
 /** One running shim: what it reports of its program. */
 export class Shim {
   readonly #reports: OutputPipe;
+  #hasReported = false;
   readonly #pid = Promise.withResolvers<number>();
   readonly #ended = Promise.withResolvers<ShimEnd | undefined>();
   /** Resolves when the shim has exited: nothing its program started is left (or the shim was killed). */
@@ -63,7 +64,7 @@ export class Shim {
       return true;
     });
     this.gone = this.#reports.ended.then(() => {
-      this.#pid.reject(new SandboxError("internal", "the shim ended without a report"));
+      if (!this.#hasReported) this.#pid.reject(new SandboxError("internal", "the shim ended without a report"));
       this.#ended.resolve(undefined);
     });
   }
@@ -79,6 +80,7 @@ export class Shim {
   }
 
   #take([word, ...fields]: string[]): void {
+    this.#hasReported = true;
     if (word === "pid") this.#pid.resolve(Number(fields[0]));
     if (word === "fail") this.#pid.reject(startError(fields[0] ?? "", Number(fields[1])));
     if (word === "end") this.#ended.resolve(decodeEnd(fields.map(Number)));

@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Launcher } from "../../../src/host/launcher.ts";
+import { OomWatch } from "../../../src/host/oom.ts";
+import { processState } from "../../../src/host/process-tree.ts";
+import { createLogger } from "../../../src/log.ts";
+import type { Run, RunConfig } from "../../../src/runs/run.ts";
+import { Runs } from "../../../src/runs/runs.ts";
+import { SpillBudget } from "../../../src/runs/spill-file.ts";
+import { until } from "../../helpers/daemon.ts";
+import { createLauncher, users } from "../host/programs.ts";
+
+let directory = "";
+let launcher: Launcher;
+const lines: string[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-runs-"));
+  launcher = createLauncher();
+  lines.length = 0;
+});
+afterEach(async () => {
+  await launcher[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+  expect(lines).toEqual([]);
+});
+
+function createRuns({ maxFinished = 100, maxAgeMs = 3_600_000, oom = new OomWatch({}) } = {}): Runs {
+  return new Runs({
+    launcher,
+    oom,
+    budget: new SpillBudget({ directory, limitBytes: 2 ** 26 }),
+    limits: { memoryBytes: 2 ** 18, diskBytes: 2 ** 24 },
+    overflow: "drop",
+    retention: { maxAgeMs, maxFinished },
+    log: createLogger({ level: "warn", format: "json", write: (line) => void lines.push(line) }),
+  });
+}
+
+function options(script: string, tag?: string): Parameters<Runs["start"]>[0] {
+  const argv = ["/bin/sh", "-c", script] as const;
+  const config: RunConfig = {
+    kind: "command",
+    cmd: "/bin/sh",
+    args: argv.slice(1),
+    envs: {},
+    cwd: "/",
+    user: "",
+    tag,
+  };
+  const program = { argv, env: { PATH: "/usr/bin:/bin" }, cwd: "/", identity: users.self(), hasStdin: false };
+  return { config, program };
+}
+
+describe("an ending", () => {
+  test("that was decided while the program was being started is carried out once it runs", async () => {
+    await using runs = createRuns();
+    const starting = runs.start({ ...options("sleep 60"), deadlines: { wallMs: 60_000 } });
+    const [run] = runs.list();
+    expect(run?.pid).toBeUndefined();
+    expect(run?.decideEnding({ type: "timeout", which: "wall" })).toBe(true);
+    const { ended, pid } = await starting;
+    expect(await ended).toMatchObject({
+      ending: { type: "timeout", which: "wall" },
+      exit: { signal: "SIGKILL", coreDumped: false },
+    });
+    expect(processState(pid ?? 0)).toBeUndefined();
+  });
+
+  test("is decided once, and not any more when the program has ended", async () => {
+    await using runs = createRuns();
+    const run = await runs.start(options("sleep 60"));
+    expect(run.decideEnding({ type: "cancelled", by: "one" })).toBe(true);
+    expect(run.decideEnding({ type: "cancelled", by: "another" })).toBe(false);
+    await runs.terminate(run, { type: "timeout", which: "idle" }, { graceMs: 0 });
+    expect((await run.ended).ending).toEqual({ type: "cancelled", by: "one" });
+    // Somebody else holds its pipe for a while: it has ended, its output has not.
+    const quick = await runs.start(options("sleep 0.3 & exit 5"));
+    await until(() => quick.child?.hasEnded ?? false);
+    expect([quick.end, quick.decideEnding({ type: "cancelled", by: "late" })]).toEqual([undefined, false]);
+    expect((await quick.ended).ending).toEqual({ type: "exited", code: 5 });
+  });
+
+  test("by SIGKILL is asked about, unless we sent it", async () => {
+    const oom = new OomWatch({});
+    const asked: number[] = [];
+    oom.verdict = (pid) => {
+      asked.push(pid);
+      return Promise.resolve("likely");
+    };
+    await using runs = createRuns({ oom });
+    const theirs = await runs.start(options("kill -9 $$"));
+    expect((await theirs.ended).ending).toEqual({ type: "oom", certainty: "likely" });
+    const ours = await runs.start(options("sleep 60"));
+    await ours.signal("SIGKILL", { scope: "leader", waitMs: 1000 });
+    expect((await ours.ended).ending).toEqual({ type: "signaled", signal: "SIGKILL", coreDumped: false });
+    const cancelled = await runs.start(options("sleep 60"));
+    await runs.terminate(cancelled, { type: "cancelled", by: "test" }, { graceMs: 0 });
+    expect((await cancelled.ended).ending.type).toBe("cancelled");
+    expect(asked).toEqual([theirs.pid]);
+  });
+
+  test("of all comes with the end of the daemon, and whoever waits hears of it", async () => {
+    const runs = createRuns();
+    const started = await Promise.all(["sleep 60", "trap '' TERM; sleep 60"].map((line) => runs.start(options(line))));
+    await runs[Symbol.asyncDispose]();
+    const ends = await Promise.all(started.map(({ ended }) => ended));
+    expect(ends.map(({ ending }) => ending)).toEqual(
+      started.map(() => ({ type: "cancelled", by: "shutdown of guestd" })),
+    );
+    expect(started.map(({ pid }) => processState(pid ?? 0))).toEqual([undefined, undefined]);
+    expect(runs.list()).toEqual([]);
+  });
+});
+
+describe("finished runs", () => {
+  test("are kept up to a number, the oldest going first, with pid and tag", async () => {
+    await using runs = createRuns({ maxFinished: 2 });
+    const started: Run[] = [];
+    for (const tag of ["a", "b", "c"]) {
+      const run = await runs.start(options("exit 0", tag));
+      await run.ended;
+      started.push(run);
+    }
+    expect(runs.list()).toEqual(started.slice(1));
+    expect(["a", "b", "c"].map((tag) => runs.findByTag(tag))).toEqual([undefined, ...started.slice(1)]);
+    expect(runs.findByPid(started[0]?.pid ?? 0)).toBeUndefined();
+    expect(() => runs.get(started[0]?.id ?? "")).toThrowError(expect.objectContaining({ reason: "run_not_found" }));
+  });
+
+  test("are forgotten with age", async () => {
+    await using runs = createRuns({ maxAgeMs: 1 });
+    await (
+      await runs.start(options("exit 0"))
+    ).ended;
+    expect(runs.list()).toHaveLength(1);
+    await until(() => runs.list().length === 0);
+  });
+
+  test("that cannot be started are kept as well, with the reason", async () => {
+    await using runs = createRuns();
+    const { config, program } = options("true");
+    await expect(runs.start({ config, program: { ...program, cwd: "/nowhere" } })).rejects.toMatchObject({
+      code: "invalid_argument",
+    });
+    const [run] = runs.list();
+    expect([run?.end?.ending.type, run?.pid]).toEqual(["spawn_failed", undefined]);
+    await expect(run?.signal("SIGTERM", { scope: "tree", waitMs: 0 })).rejects.toMatchObject({
+      code: "failed_precondition",
+    });
+  });
+
+  test("that are removed while they run are gone, with what they left behind", async () => {
+    await using runs = createRuns();
+    const run = await runs.start(options("setsid sleep 60 & sleep 60"));
+    expect(await runs.remove(run, "test")).toEqual([]);
+    expect([run.end?.ending, runs.list()]).toEqual([{ type: "cancelled", by: "test" }, []]);
+    await run.child?.gone;
+  });
+});
