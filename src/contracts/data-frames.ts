@@ -14,36 +14,73 @@ const OFFSET_TAG = 4 << 3;
 const DATA_TAG = (2 << 3) | LENGTH_DELIMITED;
 const EVENT_TAG = (1 << 3) | LENGTH_DELIMITED;
 
-/** `{"event":{"data":{"stdout":"…","offset":"…"}}}` in an envelope. */
-export function jsonDataFrame(stream: DataStream, bytes: Buffer, offset: number): Buffer {
-  const head = `{"event":{"data":{"${stream}":"`;
-  const tail = `","offset":"${offset}"}}}`;
-  const base64Bytes = Math.ceil(bytes.length / 3) * 4;
-  const payloadBytes = head.length + base64Bytes + tail.length;
-  const frame = takeFrame(PREFIX_BYTES + payloadBytes);
-  frame[0] = 0;
-  frame.writeUInt32BE(payloadBytes, 1);
-  let at = PREFIX_BYTES + frame.write(head, PREFIX_BYTES, "latin1");
-  at += frame.write(bytes.toString("base64"), at, "latin1");
-  frame.write(tail, at, "latin1");
-  return frame;
+/** A piece of output. */
+export interface DataPiece {
+  stream: DataStream;
+  bytes: Buffer;
+  /** Of its first byte in its stream. */
+  offset: number;
+}
+
+/** Envelopes one behind the other in one piece of memory, which is given back when it was written. */
+export function dataFrames(codec: "json" | "proto", pieces: readonly DataPiece[]): Buffer {
+  const kind = codec === "json" ? JSON_FRAME : PROTO_FRAME;
+  const payloads = pieces.map((piece) => kind.payloadBytes(piece));
+  const frames = takeFrame(payloads.reduce((sum, bytes) => sum + PREFIX_BYTES + bytes, 0));
+  let at = 0;
+  pieces.forEach((piece, index) => {
+    const payloadBytes = payloads[index] ?? 0;
+    frames[at] = 0;
+    frames.writeUInt32BE(payloadBytes, at + 1);
+    kind.write(frames, at + PREFIX_BYTES, piece);
+    at += PREFIX_BYTES + payloadBytes;
+  });
+  return frames;
+}
+
+interface FrameKind {
+  payloadBytes(piece: DataPiece): number;
+  write(target: Buffer, start: number, piece: DataPiece): void;
+}
+
+/** `{"event":{"data":{"stdout":"…","offset":"…"}}}` */
+const JSON_FRAME: FrameKind = {
+  payloadBytes: ({ stream, bytes, offset }) =>
+    jsonHead(stream).length + Math.ceil(bytes.length / 3) * 4 + jsonTail(offset).length,
+  write(target, start, { stream, bytes, offset }) {
+    let at = start + target.write(jsonHead(stream), start, "latin1");
+    at += target.write(bytes.toString("base64"), at, "latin1");
+    target.write(jsonTail(offset), at, "latin1");
+  },
+};
+
+function jsonHead(stream: DataStream): string {
+  return `{"event":{"data":{"${stream}":"`;
+}
+
+function jsonTail(offset: number): string {
+  return `","offset":"${offset}"}}}`;
 }
 
 /** The same as a protobuf message. */
-export function protoDataFrame(stream: DataStream, bytes: Buffer, offset: number): Buffer {
-  const data = 1 + varintSize(bytes.length) + bytes.length + 1 + varintSize(offset);
-  const event = 1 + varintSize(data) + data;
-  const payloadBytes = 1 + varintSize(event) + event;
-  const frame = takeFrame(PREFIX_BYTES + payloadBytes);
-  frame[0] = 0;
-  frame.writeUInt32BE(payloadBytes, 1);
-  let at = PREFIX_BYTES;
-  at = writeTagAndSize(frame, at, EVENT_TAG, event);
-  at = writeTagAndSize(frame, at, DATA_TAG, data);
-  at = writeTagAndSize(frame, at, (FIELD_NUMBER[stream] << 3) | LENGTH_DELIMITED, bytes.length);
-  at += bytes.copy(frame, at);
-  writeTagAndSize(frame, at, OFFSET_TAG, offset);
-  return frame;
+const PROTO_FRAME: FrameKind = {
+  payloadBytes: (piece) => 1 + varintSize(eventBytes(piece)) + eventBytes(piece),
+  write(target, start, piece) {
+    let at = writeTagAndSize(target, start, EVENT_TAG, eventBytes(piece));
+    at = writeTagAndSize(target, at, DATA_TAG, dataBytes(piece));
+    at = writeTagAndSize(target, at, (FIELD_NUMBER[piece.stream] << 3) | LENGTH_DELIMITED, piece.bytes.length);
+    at += piece.bytes.copy(target, at);
+    writeTagAndSize(target, at, OFFSET_TAG, piece.offset);
+  },
+};
+
+function eventBytes(piece: DataPiece): number {
+  const data = dataBytes(piece);
+  return 1 + varintSize(data) + data;
+}
+
+function dataBytes({ bytes, offset }: DataPiece): number {
+  return 1 + varintSize(bytes.length) + bytes.length + 1 + varintSize(offset);
 }
 
 function writeTagAndSize(target: Buffer, at: number, tag: number, value: number): number {

@@ -1,7 +1,7 @@
-/** Fits 64 KiB as base64 with everything around it. */
-const FRAME_BYTES = 96 * 1024;
+/** Fits a quarter of a megabyte as base64 with everything around it. */
+const FRAME_BYTES = 352 * 1024;
 /** What is kept for later: enough for a few busy streams. */
-const MAX_FREE = 8;
+const MAX_FREE = 4;
 
 const free: ArrayBufferLike[] = [];
 const pooled = new WeakSet<ArrayBufferLike>();
@@ -9,7 +9,7 @@ const pooled = new WeakSet<ArrayBufferLike>();
 /** Memory for a frame of `bytes` that will be written once. */
 export function takeFrame(bytes: number): Buffer {
   // Small ones are cheap, and a large one in use for them would be a waste.
-  if (bytes > FRAME_BYTES || bytes < FRAME_BYTES / 8) return Buffer.allocUnsafe(bytes);
+  if (bytes > FRAME_BYTES || bytes < FRAME_BYTES / 16) return Buffer.allocUnsafe(bytes);
   const memory = free.pop() ?? newMemory();
   return Buffer.from(memory, 0, bytes);
 }

@@ -1,5 +1,6 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { jsonDataFrame, protoDataFrame } from "../contracts/data-frames.ts";
+import { type DataPiece, dataFrames } from "../contracts/data-frames.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type ConnectRequest,
   Process,
@@ -35,6 +36,10 @@ const STREAM = {
 };
 /** Longest piece of output in one message. */
 const MAX_CHUNK_BYTES = 64 * 1024;
+/** What goes out in one call at most, and from where on output comes in bulk. */
+const MAX_BATCH_BYTES = 192 * 1024;
+const BULK_BYTES = 32 * 1024;
+const DATA_STREAMS = ["stdout", "stderr", "pty"] as const;
 type StreamOffsets = Readonly<Record<"stdout" | "stderr" | "pty", number>>;
 const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
 
@@ -127,18 +132,14 @@ async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffse
   const { stdout, stderr, pty } = starts;
   const offsets = { stdout: BigInt(stdout), stderr: BigInt(stderr), pty: BigInt(pty) };
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
-  const encode = call.codec === "json" ? jsonDataFrame : protoDataFrame;
-  const { signal } = call;
-  for await (const chunk of run.log.read({
-    from,
-    follow: true,
-    signal,
-    maxChunkBytes: MAX_CHUNK_BYTES,
-    isTransient: true,
-  })) {
-    if (chunk.stream === "events") continue;
-    yield encode(chunk.stream, chunk.bytes, chunk.offset);
-    run.markDelivered(chunk.position);
+  const { codec, signal } = call;
+  const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, maxBatchBytes: MAX_BATCH_BYTES };
+  for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS, isTransient: true })) {
+    yield dataFrames(codec, batch as DataPiece[]);
+    run.markDelivered(batch.at(-1)?.position ?? 0);
+    const bytes = batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    // More of it is coming: what comes in this turn of the loop goes out together, with one call and one waking of the client.
+    if (bytes >= BULK_BYTES) await nextTurn();
   }
 }
 

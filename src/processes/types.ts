@@ -9,7 +9,7 @@ import type { Run } from "../runs/run.ts";
 
 export type { LogChunk, LogOffsets, LogStream } from "../runs/log-block.ts";
 export type { LogOverflow } from "../runs/log-store.ts";
-export type { LogStart } from "../runs/run-log.ts";
+export type { LogStart } from "../runs/log-start.ts";
 export type { Run, RunKind } from "../runs/run.ts";
 /** Starts runs once per idempotency key. */
 export type IdempotentRuns = IdempotentStarts<Run>;

@@ -3,7 +3,7 @@ import type { TerminalSize } from "../host/pty.ts";
 export type { TerminalSize } from "../host/pty.ts";
 export type { SignalScope } from "../host/process-group.ts";
 export type { DeadlineLimits } from "../runs/deadlines.ts";
-export type { LogStart } from "../runs/run-log.ts";
+export type { LogStart } from "../runs/log-start.ts";
 export type { Run } from "../runs/run.ts";
 export { endView } from "../runs/run-view.ts";
 

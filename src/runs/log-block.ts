@@ -103,6 +103,8 @@ export class LogBlock {
 /** A place in a block; walks its extents. Stays valid while the block grows. */
 export class BlockCursor {
   readonly block: LogBlock;
+  /** The block's bytes, read back from disk for this cursor. */
+  loaded: Buffer | undefined;
   readonly #offsets: Record<LogStream, number>;
   #position: number;
   #header = 0;
@@ -112,6 +114,16 @@ export class BlockCursor {
     this.block = block;
     this.#offsets = { ...block.starts };
     this.#position = block.start;
+  }
+
+  /** Position in the log of what comes next. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Whether there is nothing more in the block so far. */
+  get isAtEnd(): boolean {
+    return this.#header + HEADER_BYTES + this.#taken >= this.block.used;
   }
 
   /** The next piece of at most `maxBytes`, or undefined when there is none yet. `bytes` are the block's. */

@@ -9,12 +9,10 @@ import {
   type LogOffsets,
   type LogStream,
 } from "./log-block.ts";
+import { futureOffset, type LogStart, trimStart } from "./log-start.ts";
 import { type LogLimits, type LogOverflow, LogStore } from "./log-store.ts";
 import { Pacer } from "./pacer.ts";
 import type { SpillBudget } from "./spill-file.ts";
-
-/** Where a reader begins: a cursor (`LogChunk.position`), or a place in each stream it names; others begin at their oldest byte. */
-export type LogStart = { position: number } | { offsets: Partial<LogOffsets> };
 
 export interface ReadOptions {
   from: LogStart;
@@ -29,7 +27,6 @@ export interface ReadOptions {
   isTransient?: boolean;
 }
 
-const NO_BYTES = Buffer.alloc(0);
 const NO_OFFSETS: LogOffsets = { stdout: 0, stderr: 0, pty: 0, events: 0 };
 
 /**
@@ -171,24 +168,34 @@ export class RunLog {
    *   that far behind; invalid_argument when it is in the future; not_found when the run is forgotten meanwhile
    */
   async *read(options: ReadOptions): AsyncGenerator<LogChunk> {
-    const { from, follow, signal, streams = LOG_STREAMS, maxChunkBytes = BLOCK_BYTES, isTransient = false } = options;
+    for await (const batch of this.readBatches({ ...options, maxBatchBytes: 1 })) yield* batch;
+  }
+
+  /** As {@link read}, but together all pieces that are there without waiting, up to a little more than `maxBatchBytes`. */
+  async *readBatches(options: ReadOptions & { maxBatchBytes: number }): AsyncGenerator<LogChunk[]> {
+    const { from, follow, signal, streams = LOG_STREAMS, maxBatchBytes } = options;
     let cursor = this.#seek(from, streams);
     using reader = follow && !this.#isClosed ? this.#pacer.join(cursor?.block.start ?? this.#position) : undefined;
     for (;;) {
       signal?.throwIfAborted();
-      if (cursor) {
-        const { block } = cursor;
-        let loaded: Buffer | undefined;
-        for (;;) {
-          // Looked up for each piece: while a reader waits, the block may move to disk and its memory to another.
-          if (!block.bytes) loaded ??= await this.#load(block);
-          else if (!isTransient) block.isShared = true;
-          const chunk = cursor.next(block.bytes ?? loaded ?? NO_BYTES, maxChunkBytes);
-          if (!chunk) break;
-          const wanted = streams.includes(chunk.stream) ? trim(chunk, from) : undefined;
-          if (wanted) yield wanted;
-          reader?.advance(chunk.position);
-        }
+      const batch: LogChunk[] = [];
+      let position = cursor?.position ?? 0;
+      for (let bytes = 0; cursor && bytes < maxBatchBytes;) {
+        const chunk = this.#nextHere(cursor, options);
+        const following = chunk ? undefined : this.#nextBlockHere(cursor);
+        if (following) cursor = following;
+        if (!chunk && !following) break;
+        const wanted = chunk && streams.includes(chunk.stream) ? trimStart(chunk, from) : undefined;
+        if (wanted) batch.push(wanted);
+        bytes += wanted?.bytes.length ?? 0;
+        position = cursor.position;
+      }
+      if (batch.length > 0) yield batch;
+      reader?.advance(position);
+      if (batch.length > 0) continue;
+      if (cursor && !cursor.isAtEnd) {
+        cursor.loaded = await this.#load(cursor.block);
+        continue;
       }
       const next = cursor ? this.#after(cursor.block) : this.#store.blocks[0];
       if (next) {
@@ -198,6 +205,22 @@ export class RunLog {
       if (!follow || this.#isClosed) return;
       await this.#changed.wait(signal);
     }
+  }
+
+  /** The next piece of the cursor's block, if its bytes are in memory. Looked up for each: the block may move to disk meanwhile. */
+  #nextHere(
+    cursor: BlockCursor,
+    { maxChunkBytes = BLOCK_BYTES, isTransient = false }: ReadOptions,
+  ): LogChunk | undefined {
+    const { block, loaded } = cursor;
+    if (!isTransient && !loaded) block.isShared = true;
+    const bytes = loaded ?? block.bytes;
+    return bytes && cursor.next(bytes, maxChunkBytes);
+  }
+
+  #nextBlockHere(cursor: BlockCursor): BlockCursor | undefined {
+    const { next, isGone } = this.#store.after(cursor.block);
+    return cursor.isAtEnd && next?.bytes && !isGone ? new BlockCursor(next) : undefined;
   }
 
   #after(block: LogBlock): LogBlock | undefined {
@@ -217,13 +240,13 @@ export class RunLog {
     if (this.#isDisposed) throw this.#trimmed();
     const [first] = this.#store.blocks;
     if ("position" in from) {
-      if (from.position > this.#position) throw future("log", from.position, this.#position);
+      if (from.position > this.#position) throw futureOffset("log", from.position, this.#position);
       if (first && from.position < first.start) throw this.#trimmed();
       return this.#cursorAt((block) => block.start, from.position);
     }
     const cursors = streams.map((stream) => {
       const offset = from.offsets[stream];
-      if (offset !== undefined && offset > this.#ends[stream]) throw future(stream, offset, this.#ends[stream]);
+      if (offset !== undefined && offset > this.#ends[stream]) throw futureOffset(stream, offset, this.#ends[stream]);
       if (offset !== undefined && offset < this.oldest[stream]) throw this.#trimmed(stream);
       return this.#cursorAt((block) => block.starts[stream], offset ?? 0);
     });
@@ -254,25 +277,4 @@ export class RunLog {
       hint: "read on from the oldest offset",
     });
   }
-}
-
-function future(what: string, wanted: number, end: number): SandboxError {
-  return new SandboxError(
-    "invalid_argument",
-    `${what} offset ${wanted} is in the future; ${end} bytes have been written`,
-    {
-      reason: "log_future",
-    },
-  );
-}
-
-/** Cuts off what lies before the place where reading begins. */
-function trim(chunk: LogChunk, from: LogStart): LogChunk | undefined {
-  const skip =
-    "position" in from
-      ? from.position - (chunk.position - chunk.bytes.length)
-      : (from.offsets[chunk.stream] ?? 0) - chunk.offset;
-  if (skip <= 0) return chunk;
-  if (skip >= chunk.bytes.length) return undefined;
-  return { ...chunk, offset: chunk.offset + skip, bytes: chunk.bytes.subarray(skip) };
 }

@@ -14,228 +14,283 @@
 //     -t                            descriptor 0 is a terminal: it becomes the program's controlling terminal and its user's
 //
 // The environment it is started with is the program's. Reports, one line each:
-//   pid N            the program runs (or could not be executed: then it ends with 126 or 127 and says so on its standard error)
+//   pid N            the program is executed next (when it cannot be, it ends with 126 or 127 and says so on its standard error)
 //   fail STAGE ERRNO the program was not started; STAGE is fork, groups, gid, uid or dir. Nothing follows.
 //   end STATUS USER_US SYSTEM_US MAXRSS_KIB MINFLT MAJFLT INBLOCK OUBLOCK NVCSW NIVCSW    the program's wait4(2)
 //   gone             nothing it started is left
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <grp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
+#include "sys.h"
 
 enum { MAX_GROUPS = 1024, IOPRIO_BEST_EFFORT_4 = (2 << 13) | 4, CLOSE_RANGE_ON_EXEC = 4 };
+
+static const char usage[] =
+    "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-t] [-x] -- program args...\n";
 
 struct options {
   long uid, gid, nofile, oom_score_adj, niceness, kept;
   int terminal, dies_with_daemon, report, has_groups, has_oom, has_niceness;
-  size_t group_count;
-  gid_t groups[MAX_GROUPS];
   const char *dir;
+  size_t group_count;
+  __kernel_gid32_t groups[MAX_GROUPS];
 };
 
-// Set by the child of vfork(2), which shares our memory until it executes the program.
-static volatile const char *failed_stage;
-static volatile int failed_errno;
+struct program {
+  const struct options *options;
+  char **argv;
+  char **environment;
+  // Set by the child, which shares our memory until it executes the program.
+  const char *failed_stage;
+  int failed_errno;
+};
 
-static void say(int report, const char *format, ...) {
-  char line[256];
-  va_list args;
-  va_start(args, format);
-  int length = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  while (length > 0 && write(report, line, (size_t)length) < 0 && errno == EINTR) {}
-}
-
-static void read_groups(struct options *o, char *list) {
+static void read_groups(struct options *o, const char *list) {
   o->has_groups = 1;
-  for (char *g = strtok(list, ","); g && o->group_count < MAX_GROUPS; g = strtok(NULL, ",")) o->groups[o->group_count++] = (gid_t)atol(g);
+  while (*list && o->group_count < MAX_GROUPS) {
+    if (*list != ',') o->groups[o->group_count++] = (__kernel_gid32_t)read_number(list, &list);
+    while (*list && *list != ',') list++;
+    if (*list) list++;
+  }
 }
 
-static int read_options(struct options *o, int argc, char **argv) {
-  int option;
-  *o = (struct options){.uid = -1, .gid = -1};
-  while ((option = getopt(argc, argv, "+u:g:G:d:n:o:p:k:tx")) != -1) switch (option) {
-    case 'u': o->uid = atol(optarg); break;
-    case 'g': o->gid = atol(optarg); break;
-    case 'G': read_groups(o, optarg); break;
-    case 'd': o->dir = optarg; break;
-    case 'n': o->nofile = atol(optarg); break;
-    case 'o': o->oom_score_adj = atol(optarg); o->has_oom = 1; break;
-    case 'p': o->niceness = atol(optarg); o->has_niceness = 1; break;
-    case 'k': o->kept = atol(optarg); break;
-    case 't': o->terminal = 1; break;
-    case 'x': o->dies_with_daemon = 1; break;
-    default: return -1;
+// Takes one option and returns how many arguments it used, or 0.
+static int read_option(struct options *o, char option, const char *value) {
+  switch (option) {
+    case 't': o->terminal = 1; return 1;
+    case 'x': o->dies_with_daemon = 1; return 1;
+  }
+  if (!value) return 0;
+  switch (option) {
+    case 'u': o->uid = read_number(value, NULL); return 2;
+    case 'g': o->gid = read_number(value, NULL); return 2;
+    case 'G': read_groups(o, value); return 2;
+    case 'd': o->dir = value; return 2;
+    case 'n': o->nofile = read_number(value, NULL); return 2;
+    case 'o': o->oom_score_adj = read_number(value, NULL); o->has_oom = 1; return 2;
+    case 'p': o->niceness = read_number(value, NULL); o->has_niceness = 1; return 2;
+    case 'k': o->kept = read_number(value, NULL); return 2;
+  }
+  return 0;
+}
+
+// Returns the program's arguments, or NULL.
+static char **read_options(struct options *o, char **argv) {
+  o->uid = o->gid = -1;
+  while (*argv && argv[0][0] == '-' && argv[0][1]) {
+    char *word = *argv;
+    if (word[1] == '-' && !word[2]) {
+      argv++;
+      break;
+    }
+    int used = !word[2] ? read_option(o, word[1], argv[1]) : 0;
+    if (used == 0) return NULL;
+    argv += used;
   }
   o->report = 3 + (int)o->kept;
-  return argv[optind] ? 0 : -1;
+  return *argv ? argv : NULL;
 }
 
 // The program gets its descriptors and nothing that leaked in. Kernels older than 5.11 have no close_range with this flag.
 static void close_on_exec_from(unsigned first) {
-  if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_ON_EXEC) == 0) return;
-  for (long fd = first, last = sysconf(_SC_OPEN_MAX); fd < last; fd++) fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+  struct rlimit64 open_files;
+  if (sys(close_range, first, ~0U, CLOSE_RANGE_ON_EXEC) == 0) return;
+  if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &open_files) < 0) return;
+  for (unsigned fd = first; fd < open_files.rlim_cur; fd++) sys(fcntl, fd, F_SETFD, FD_CLOEXEC);
 }
 
-// By system call: the C library keeps 32 and 33 for itself, and its posix_spawn leaves them ignored.
+static void set_signal(int number, __sighandler_t handler) {
+  struct sigaction action = {.sa_handler = handler};
+  sys(rt_sigaction, number, &action, NULL, SIGNAL_SET_BYTES);
+}
+
+static void block_signals(unsigned long long which) { sys(rt_sigprocmask, SIG_SETMASK, &which, NULL, SIGNAL_SET_BYTES); }
+
+// All of them: the daemon's C library keeps 32 and 33 for itself, and its posix_spawn leaves them ignored.
 static void clean_signals(void) {
-  struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); unsigned long long mask; } standard = {SIG_DFL, 0, NULL, 0};
-  sigset_t none;
-  for (int s = 1; s < NSIG; s++) syscall(SYS_rt_sigaction, s, &standard, NULL, sizeof standard.mask);
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  set_signal(SIGPIPE, SIG_IGN); // forgets the one that a report to a dead daemon left waiting
+  for (int s = 1; s <= LAST_SIGNAL; s++) set_signal(s, SIG_DFL);
+  block_signals(0);
+}
+
+static void ignore_signals(void) {
+  for (int s = 1; s <= LAST_SIGNAL; s++)
+    if (s != SIGCHLD) set_signal(s, SIG_IGN);
+  block_signals(0);
 }
 
 static void apply_limits(const struct options *o) {
-  struct rlimit limit;
-  if (o->nofile && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = (rlim_t)o->nofile < limit.rlim_max ? (rlim_t)o->nofile : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+  struct rlimit64 limit;
+  if (o->nofile && sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0) {
+    limit.rlim_cur = (unsigned long)o->nofile < limit.rlim_max ? (unsigned long)o->nofile : limit.rlim_max;
+    sys(prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
   }
   // Best effort, all three: without privileges they may only get worse for the program, never better.
-  if (o->has_niceness) setpriority(PRIO_PROCESS, 0, (int)o->niceness), syscall(SYS_ioprio_set, 1, 0, IOPRIO_BEST_EFFORT_4);
-  int file = o->has_oom ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+  if (o->has_niceness) sys(setpriority, PRIO_PROCESS, 0, o->niceness), sys(ioprio_set, 1, 0, IOPRIO_BEST_EFFORT_4);
+  int file = o->has_oom ? (int)sys(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
   if (file >= 0) {
-    char text[16];
-    int length = snprintf(text, sizeof text, "%ld", o->oom_score_adj);
-    if (write(file, text, (size_t)length) < 0) {}
-    close(file);
+    struct text score;
+    start(&score, "");
+    add_number(&score, o->oom_score_adj);
+    write_text(file, &score);
+    sys(close, file);
   }
 }
 
-static void fail(const char *stage) {
-  failed_errno = errno;
-  failed_stage = stage;
-  _exit(126);
+// Gives the program up if a call that prepared it failed.
+static void require(struct program *p, const char *stage, long result) {
+  if (result >= 0) return;
+  p->failed_stage = stage;
+  p->failed_errno = (int)-result;
+  leave(126);
 }
 
-// Whether a folder of the search path has a file of that name. execvp cannot tell one that may not be executed from a folder
-// that may not be looked into: both are EACCES.
-static int is_on_search_path(const char *name) {
-  const char *path = getenv("PATH");
-  char file[PATH_MAX];
-  struct stat found;
-  for (const char *folder = path ? path : "/bin:/usr/bin", *end; ; folder = end + 1) {
-    end = strchrnul(folder, ':');
-    int length = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - folder), folder, end > folder ? "/" : "", name);
-    if (length < (int)sizeof file && stat(file, &found) == 0 && S_ISREG(found.st_mode)) return 1;
-    if (!*end) return 0;
-  }
-}
-
-static int is_not_found(const char *name, int error) {
+// execve cannot tell a file that may not be executed from a folder that may not be looked into: both are EACCES.
+static int is_not_found(const struct program *p, int error) {
+  const char *name = p->argv[0];
   if (error == ENOENT) return 1;
   // A folder of the search path that is none, or that is closed to the user, is no finding.
-  return !strchr(name, '/') && (error == ENOTDIR || (error == EACCES && !is_on_search_path(name)));
+  return !has_slash(name) && (error == ENOTDIR || (error == EACCES && !is_on_search_path(name, p->environment)));
 }
 
-// Runs between vfork and exec: system calls only.
-static void become_program(const struct options *o, char **argv) {
+static void explain(const char *name, int error, int not_found) {
+  struct text line;
+  const char *why = not_found ? "not found" : error_text(error);
+  start(&line, "");
+  add_some(&line, name, 400);
+  add(&line, ": ");
+  add(&line, why ? why : "error ");
+  if (!why) add_number(&line, error);
+  add(&line, "\n");
+  write_text(2, &line);
+}
+
+static void add_field(struct text *line, long number) {
+  add(line, " ");
+  add_number(line, number);
+}
+
+static void say(int report, struct text *line) {
+  add(line, "\n");
+  write_text(report, line);
+}
+
+static void say_failed(int report, const char *stage, int error) {
+  struct text line;
+  start(&line, "fail ");
+  add(&line, stage);
+  add_field(&line, error);
+  say(report, &line);
+}
+
+static void say_started(int report, long program) {
+  struct text line;
+  start(&line, "pid");
+  add_field(&line, program);
+  say(report, &line);
+}
+
+// Between vfork and exec: whatever it writes to is our memory too.
+static void become_program(void *program) {
+  struct program *p = program;
+  const struct options *o = p->options;
   close_on_exec_from(3U + (unsigned)o->kept);
-  setsid();
+  sys(setsid);
   if (o->terminal) {
-    if (o->uid >= 0 && fchown(0, (uid_t)o->uid, (gid_t)-1) < 0) {}
-    ioctl(0, TIOCSCTTY, 0);
+    if (o->uid >= 0) sys(fchown, 0, o->uid, -1);
+    sys(ioctl, 0, TIOCSCTTY, 0);
   }
-  umask(022);
+  sys(umask, 022);
   apply_limits(o);
-  if (o->has_groups && setgroups(o->group_count, o->groups) < 0) fail("groups");
-  if (o->gid >= 0 && setresgid((gid_t)o->gid, (gid_t)o->gid, (gid_t)o->gid) < 0) fail("gid");
-  if (o->uid >= 0 && setresuid((uid_t)o->uid, (uid_t)o->uid, (uid_t)o->uid) < 0) fail("uid");
-  if (o->dir && chdir(o->dir) < 0) fail("dir");
+  if (o->has_groups) require(p, "groups", sys(setgroups, o->group_count, o->groups));
+  if (o->gid >= 0) require(p, "gid", sys(setresgid, o->gid, o->gid, o->gid));
+  if (o->uid >= 0) require(p, "uid", sys(setresuid, o->uid, o->uid, o->uid));
+  if (o->dir) require(p, "dir", sys(chdir, o->dir));
+  // Nothing after this is a failed start. A signal that the daemon sends from now on waits until the program can take it.
+  say_started(o->report, sys(getpid));
   clean_signals();
-  execvp(argv[0], argv);
-  int error = errno, not_found = is_not_found(argv[0], error);
-  char line[512];
-  int length = snprintf(line, sizeof line, "%.400s: %s\n", argv[0], not_found ? "not found" : strerror(error));
-  if (write(2, line, (size_t)length) < 0) {}
-  _exit(not_found ? 127 : 126);
+  int error = execute(p->argv[0], p->argv, p->environment), not_found = is_not_found(p, error);
+  explain(p->argv[0], error, not_found);
+  leave(not_found ? 127 : 126);
 }
 
 // Our own command line and environment repeat the program's: `pkill -f` of a program must not find us.
 static void blank(char **strings) {
-  for (; *strings; strings++) memset(*strings, 0, strlen(*strings));
+  for (; *strings; strings++)
+    for (char *c = *strings; *c; c++) *c = 0;
 }
 
-static long long microseconds(struct timeval t) { return t.tv_sec * 1000000LL + t.tv_usec; }
+static int program_pid;
 
-static volatile sig_atomic_t is_orphaned;
+static void end_program(int signal_number) {
+  (void)signal_number;
+  sys(kill, -program_pid, SIGKILL);
+}
 
-static void on_orphaned(int signal_number) { is_orphaned = signal_number; }
-
-// SIGUSR1 when the daemon dies. It interrupts wait4; should the daemon be gone already, nobody would send it.
-static void watch_daemon(pid_t daemon) {
-  struct sigaction action = {.sa_handler = on_orphaned};
-  sigaction(SIGUSR1, &action, NULL);
-  prctl(PR_SET_PDEATHSIG, SIGUSR1);
-  if (getppid() != daemon) is_orphaned = 1;
+// SIGUSR1 when the daemon dies; should it be gone already, nobody would send it.
+static void watch_daemon(int daemon) {
+  handle_signal(SIGUSR1, end_program);
+  sys(prctl, PR_SET_PDEATHSIG, SIGUSR1);
+  if (sys(getppid) != daemon) end_program(SIGUSR1);
 }
 
 // The kernel's line editing erases whole characters then.
 static void use_utf8(void) {
   struct termios t;
-  if (tcgetattr(0, &t) < 0) return;
+  if (sys(ioctl, 0, TCGETS, &t) < 0) return;
   t.c_iflag |= IUTF8 | IMAXBEL;
-  tcsetattr(0, TCSANOW, &t);
+  sys(ioctl, 0, TCSETS, &t);
 }
 
-static void wait_for_all(pid_t program, int report) {
+static void say_ended(int report, int status, const struct rusage *r) {
+  const long user_us = r->ru_utime.tv_sec * 1000000L + r->ru_utime.tv_usec, system_us = r->ru_stime.tv_sec * 1000000L + r->ru_stime.tv_usec;
+  const long numbers[] = {status,       user_us,       system_us,     r->ru_maxrss, r->ru_minflt,
+                          r->ru_majflt, r->ru_inblock, r->ru_oublock, r->ru_nvcsw,  r->ru_nivcsw};
+  struct text line;
+  start(&line, "end");
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add_field(&line, numbers[i]);
+  say(report, &line);
+}
+
+static void wait_for_all(int report) {
+  struct text line;
+  struct rusage used;
+  int status;
   for (;;) {
-    int status;
-    struct rusage r;
-    if (is_orphaned) kill(-program, SIGKILL);
-    pid_t done = wait4(-1, &status, 0, &r);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) break; // nobody left
-    if (done == program)
-      say(report, "end %d %lld %lld %ld %ld %ld %ld %ld %ld %ld\n", status, microseconds(r.ru_utime), microseconds(r.ru_stime), r.ru_maxrss,
-          r.ru_minflt, r.ru_majflt, r.ru_inblock, r.ru_oublock, r.ru_nvcsw, r.ru_nivcsw);
+    long done = sys(wait4, -1, &status, 0, &used);
+    if (done == program_pid) say_ended(report, status, &used);
+    if (done < 0 && done != -EINTR) break; // nobody left
   }
-  say(report, "gone\n");
+  start(&line, "gone");
+  say(report, &line);
 }
 
-int main(int argc, char **argv) {
+// We must not hold the program's pipes open.
+static void close_all_but(int report) {
+  sys(fcntl, report, F_SETFD, FD_CLOEXEC);
+  for (int fd = 0; fd < report; fd++) sys(close, fd);
+}
+
+int main(int argc, char **argv, char **environment) {
   static struct options o;
-  if (read_options(&o, argc, argv) < 0) {
-    fprintf(stderr, "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-t] [-x] -- program args...\n");
+  struct program p = {.options = &o, .argv = read_options(&o, argv + (argc > 0)), .environment = environment};
+  if (!p.argv) {
+    sys(write, 2, usage, sizeof usage - 1);
     return 2;
   }
-  pid_t daemon = getppid();
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-  for (int s = 1; s < NSIG; s++)
-    if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD) signal(s, SIG_IGN);
+  long daemon = sys(getppid);
+  sys(prctl, PR_SET_CHILD_SUBREAPER, 1);
+  block_signals(~0ULL); // until the program and we treat them each our own way
   if (o.terminal) use_utf8();
-  pid_t program = vfork();
-  if (program == 0) become_program(&o, argv + optind);
-  if (program < 0) {
-    failed_errno = errno;
-    failed_stage = "fork";
-  }
-  fcntl(o.report, F_SETFD, FD_CLOEXEC);
-  for (int fd = 0; fd < 3 + (int)o.kept; fd++)
-    if (fd != o.report) close(fd); // we must not hold the program's pipes open
-  if (failed_stage) {
-    say(o.report, "fail %s %d\n", (const char *)failed_stage, failed_errno);
+  program_pid = run_until_exec(become_program, &p);
+  close_all_but(o.report);
+  if (program_pid < 0 || p.failed_stage) {
+    if (program_pid < 0) say_failed(o.report, "fork", -program_pid);
+    else say_failed(o.report, p.failed_stage, p.failed_errno);
+    if (program_pid > 0) sys(wait4, program_pid, NULL, 0, NULL);
     return 1;
   }
-  say(o.report, "pid %d\n", program);
-  blank(argv + 1);
-  blank(environ);
-  if (o.dies_with_daemon) watch_daemon(daemon);
-  wait_for_all(program, o.report);
+  ignore_signals();
+  if (argc > 1) blank(argv + 1);
+  blank(environment);
+  if (o.dies_with_daemon) watch_daemon((int)daemon);
+  wait_for_all(o.report);
   return 0;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { type DataStream, jsonDataFrame, protoDataFrame } from "../../../src/contracts/data-frames.ts";
+import { dataFrames, type DataStream } from "../../../src/contracts/data-frames.ts";
 import { ConnectResponseSchema, StartResponseSchema } from "../../../src/contracts/gen/process_pb.js";
 
 const STREAMS: DataStream[] = ["stdout", "stderr", "pty"];
@@ -42,7 +42,7 @@ describe.each([
       const bytes = randomBytes(size);
       for (const offset of size < 200 ? OFFSETS : [0, 2 ** 32 + 7]) {
         const expected = envelope(Buffer.from(toJsonString(schema, create(schema, message(stream, bytes, offset)))));
-        expect(jsonDataFrame(stream, bytes, offset).equals(expected)).toBe(true);
+        expect(dataFrames("json", [{ stream, bytes, offset }]).equals(expected)).toBe(true);
       }
     }
   });
@@ -52,7 +52,7 @@ describe.each([
       const bytes = randomBytes(size);
       for (const offset of size < 200 ? OFFSETS : [0, 2 ** 32 + 7]) {
         const expected = envelope(toBinary(schema, create(schema, message(stream, bytes, offset))));
-        expect(protoDataFrame(stream, bytes, offset).equals(expected)).toBe(true);
+        expect(dataFrames("proto", [{ stream, bytes, offset }]).equals(expected)).toBe(true);
       }
     }
   });
@@ -60,6 +60,18 @@ describe.each([
 
 test("frames of a part of a larger buffer hold that part only", () => {
   const part = Buffer.from("xxhelloxx").subarray(2, 7);
-  const json = jsonDataFrame("stdout", part, 0).subarray(5).toString();
+  const json = dataFrames("json", [{ stream: "stdout", bytes: part, offset: 0 }])
+    .subarray(5)
+    .toString();
   expect(json).toBe('{"event":{"data":{"stdout":"aGVsbG8=","offset":"0"}}}');
+});
+
+test.each(["json", "proto"] as const)("several pieces are their frames one behind the other (%s)", (codec) => {
+  const pieces = [3, 70_000, 0, 65_536].map((size, index) => ({
+    stream: STREAMS[index % 3] ?? "stdout",
+    bytes: randomBytes(size),
+    offset: index * 1000,
+  }));
+  const single = pieces.map((piece) => dataFrames(codec, [piece]));
+  expect(dataFrames(codec, pieces).equals(Buffer.concat(single))).toBe(true);
 });
