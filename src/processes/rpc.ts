@@ -1,6 +1,5 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type DataPiece, dataFrames } from "../contracts/data-frames.ts";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type ConnectRequest,
   Process,
@@ -21,6 +20,7 @@ import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
 import { withAbort } from "../lib/abort.ts";
+import { Gatherer } from "../lib/gatherer.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
 import type { LogStart, Run, Selector, TerminalSize } from "./types.ts";
@@ -36,9 +36,8 @@ const STREAM = {
 };
 /** Longest piece of output in one message. */
 const MAX_CHUNK_BYTES = 64 * 1024;
-/** What goes out in one call at most, and from where on output comes in bulk. */
+/** What goes out in one call at most. */
 const MAX_BATCH_BYTES = 192 * 1024;
-const BULK_BYTES = 32 * 1024;
 const DATA_STREAMS = ["stdout", "stderr", "pty"] as const;
 type StreamOffsets = Readonly<Record<"stdout" | "stderr" | "pty", number>>;
 const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
@@ -134,12 +133,11 @@ async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffse
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
   const { codec, signal } = call;
   const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, maxBatchBytes: MAX_BATCH_BYTES };
+  const gatherer = new Gatherer();
   for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS, isTransient: true })) {
     yield dataFrames(codec, batch as DataPiece[]);
     run.markDelivered(batch.at(-1)?.position ?? 0);
-    const bytes = batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
-    // More of it is coming: what comes in this turn of the loop goes out together, with one call and one waking of the client.
-    if (bytes >= BULK_BYTES) await nextTurn();
+    await gatherer.sent(batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0));
   }
 }
 
