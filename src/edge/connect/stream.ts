@@ -24,7 +24,7 @@ const CONTENT_TYPES: Readonly<Record<string, Codec>> = {
   "application/connect+proto": "proto",
 };
 
-/** What a streaming handler yields: a message, or for hot paths a whole envelope encoded by hand. */
+/** What a streaming handler yields: a message, or for hot paths one or more envelopes encoded by hand. */
 export type StreamItem<O extends DescMessage> = MessageInitShape<O> | Buffer;
 
 export interface ServerStreamOptions<O extends DescMessage> {
@@ -143,7 +143,12 @@ async function* untilEnd(c: EdgeContext, frames: () => AsyncIterable<Buffer>): A
 
 async function* compressed(frames: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const plain of frames) {
-    const payload = await deflate(plain.subarray(PREFIX_BYTES), { level: 1 });
-    yield frame((plain[0] ?? 0) | FLAG_COMPRESSED, payload);
+    // A frame of ours may be several envelopes one behind the other.
+    for (let at = 0; at < plain.length;) {
+      const end = at + PREFIX_BYTES + plain.readUInt32BE(at + 1);
+      const payload = await deflate(plain.subarray(at + PREFIX_BYTES, end), { level: 1 });
+      yield frame((plain[at] ?? 0) | FLAG_COMPRESSED, payload);
+      at = end;
+    }
   }
 }
