@@ -14,15 +14,20 @@ import { createLauncher, isRoot, start } from "./programs.ts";
 const GIB = 2 ** 30;
 const SOURCE = join(REPOSITORY, "src", "host", "cgroup.ts");
 
+/** Once everything is loaded: the repository may be where others cannot look. */
+function becomeUser(uid: number): string {
+  return `process.setgroups([]); process.setgid(${uid}); process.setuid(${uid});`;
+}
+
 /** What another process finds out about itself; it waits for a line of input before it looks. */
 function startObserver(uid?: number): { pid: number; look(): Promise<Record<string, unknown>> } {
   const script = `
-    require("node:fs").readSync(0, Buffer.alloc(1));
     const { memoryCgroup, writableCgroup } = require(${JSON.stringify(SOURCE)});
+    ${uid === undefined ? "" : becomeUser(uid)}
+    require("node:fs").readSync(0, Buffer.alloc(1));
     console.log(JSON.stringify({ memory: memoryCgroup(), writable: writableCgroup() }));`;
   const child = spawn(process.execPath, ["-e", script], {
     stdio: ["pipe", "pipe", "inherit"],
-    ...(uid !== undefined && { uid, gid: uid }),
   });
   return {
     pid: child.pid ?? 0,
@@ -89,8 +94,8 @@ describe("killing in a cgroup", () => {
     await using launcher = createLauncher();
     const { child } = await start(launcher, ["/bin/sleep", "60"]);
     const script = `
-      process.setgroups([]); process.setgid(65534); process.setuid(65534);
       const { killInCgroup } = require(${JSON.stringify(join(REPOSITORY, "src", "host", "cgroup-kill.ts"))});
+      ${becomeUser(65_534)}
       console.log(killInCgroup(${child.shimPid}));`;
     const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
     expect([stdout, isRunning(child.pid)]).toEqual(["undefined\n", true]);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   closeSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -25,6 +26,14 @@ beforeEach(() => {
   chmodSync(folder, 0o755);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A copy that everybody can run: the repository may be where others cannot look. */
+function readableShim(): string {
+  const copy = join(folder, "guestd-shim");
+  copyFileSync(SHIM, copy);
+  chmodSync(copy, 0o755);
+  return copy;
+}
 
 interface Outcome {
   stdout: string;
@@ -257,7 +266,7 @@ describe("reports", () => {
       "-c",
       'exec "$@" 3>&1',
       "-",
-      SHIM,
+      readableShim(),
     ];
     const run = (options: string[]): string =>
       spawnSync("setpriv", [...asNobody, ...options, "--", "true"], { encoding: "utf8" }).stdout;
