@@ -43,13 +43,18 @@ interface FrameKind {
   write(target: Buffer, start: number, piece: DataPiece): void;
 }
 
+/** Divisible by three; the text of so much stays in the processor's cache between its two copies. */
+const BASE64_SLICE_BYTES = 12 * 1024;
+
 /** `{"event":{"data":{"stdout":"…","offset":"…"}}}` */
 const JSON_FRAME: FrameKind = {
   payloadBytes: ({ stream, bytes, offset }) =>
     jsonHead(stream).length + Math.ceil(bytes.length / 3) * 4 + jsonTail(offset).length,
   write(target, start, { stream, bytes, offset }) {
     let at = start + target.write(jsonHead(stream), start, "latin1");
-    at += target.write(bytes.toString("base64"), at, "latin1");
+    for (let from = 0; from < bytes.length; from += BASE64_SLICE_BYTES) {
+      at += target.write(bytes.toString("base64", from, from + BASE64_SLICE_BYTES), at, "latin1");
+    }
     target.write(jsonTail(offset), at, "latin1");
   },
 };

@@ -62,7 +62,7 @@ export class PtyInput implements ProgramInput {
       first.bytes = first.bytes.subarray(written);
       if (first.bytes.length === 0) this.#queue.shift()?.settle();
     }
-    this.#flushLater(0);
+    if (this.#queue.length > 0) this.#flushLater(0);
   }
 
   /** Bytes the terminal took; 0 when it takes none now, undefined when it is gone. */
@@ -83,6 +83,7 @@ export class PtyInput implements ProgramInput {
   }
 
   #flushLater(ms: number): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#flush(), ms);
   }
 }

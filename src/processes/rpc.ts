@@ -120,8 +120,9 @@ async function* connect(processes: Processes, request: ConnectRequest, call: Cal
     log.checkStart({ offsets });
     yield* output(run, call, { offsets }, offsets);
   } else {
-    const position = Math.max(run.deliveredPosition, log.oldestPosition);
-    yield* output(run, call, { position }, await log.offsetsAt(position));
+    using _held = log.hold();
+    const { position, offsets } = await log.resumeAt(run.deliveredPosition);
+    yield* output(run, call, { position }, offsets);
   }
   yield event({ case: "end", value: endEvent(await run.ended) });
 }

@@ -64,7 +64,8 @@ export class Terminals {
   /** Where a viewer that names no offset begins, and the offset that is. @throws SandboxError as reading there would */
   begin(run: Run, offset: number | undefined): { from: LogStart; offset: number } {
     const isTerminal = run.config.kind === "terminal";
-    const start = offset ?? (isTerminal ? run.log.oldest.pty : run.log.oldestPosition);
+    const first = run.log.firstSafe();
+    const start = offset ?? (isTerminal ? first.offsets.pty : first.position);
     const from = isTerminal ? { offsets: { pty: start } } : { position: start };
     run.log.checkStart(from);
     return { from, offset: start };

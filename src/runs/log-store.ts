@@ -16,10 +16,10 @@ export type LogOverflow = "drop" | "wait";
 
 /** A log of this size or less stays in memory when its run has ended. */
 const SMALL_LOG_BYTES = 64 * 1024;
-/** Bytes beyond those that may stay in memory that wait for the disk before the program has to wait too … */
-const HIGH_WATER_BYTES = 4 * 1024 * 1024;
-/** … until so few are left. */
-const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2;
+/** Bytes beyond those that may stay in memory that wait for the disk before the program has to wait too, until half are left. */
+const MAX_HIGH_WATER_BYTES = 4 * 1024 * 1024;
+/** They are a small part of what is kept, or a reader would find the rest gone when they are written. */
+const MIN_HIGH_WATER_BYTES = 256 * 1024;
 
 /**
  * The blocks of one log: the newest in memory, older ones in a file, the oldest gone. Writing to disk goes on beside
@@ -28,11 +28,15 @@ const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2;
 export class LogStore {
   readonly #limits: LogLimits;
   readonly #budget: SpillBudget;
+  readonly #highWater: number;
   /** Consecutive sequences, oldest first; the last one grows. */
   #blocks: LogBlock[] = [];
   #memoryBytes = 0;
   #file: SpillFile | "none" | "failed" = "none";
-  #spilling: Promise<void> | undefined;
+  #spilling: Promise<void> = Promise.resolve();
+  #isSpilling = false;
+  /** Somebody wanted to spill meanwhile. */
+  #isDue = false;
   #isClosed = false;
   /** Up to here somebody has received the log; undefined: nothing waits for that. */
   #receivedPosition: number | undefined;
@@ -43,6 +47,7 @@ export class LogStore {
   constructor(options: { limits: LogLimits; budget: SpillBudget; overflow?: LogOverflow | undefined }) {
     this.#limits = options.limits;
     this.#budget = options.budget;
+    this.#highWater = Math.max(MIN_HIGH_WATER_BYTES, Math.min(MAX_HIGH_WATER_BYTES, options.limits.diskBytes / 8));
     if (options.overflow === "wait") this.#receivedPosition = 0;
   }
 
@@ -55,6 +60,12 @@ export class LogStore {
     return this.#file instanceof SpillFile ? this.#file.bytes : 0;
   }
 
+  /** How many of the oldest blocks may make way for those that are not on disk yet. */
+  get leavingBlocks(): number {
+    if (this.#isClosed || (this.#blocks[0]?.sequence ?? 0) === 0) return 0;
+    return 2 + this.#blocks.length - 1 - this.#blocks.findLastIndex(({ isOnDisk }) => isOnDisk);
+  }
+
   /** Whether all the room is taken by what nobody has received yet. */
   get isWaiting(): boolean {
     return this.#isWaiting;
@@ -62,12 +73,12 @@ export class LogStore {
 
   /** Whether the disk cannot keep up. */
   get isFull(): boolean {
-    return this.#unspilledBytes() > this.#limits.memoryBytes + HIGH_WATER_BYTES;
+    return this.#unspilledBytes() > this.#limits.memoryBytes + this.#highWater;
   }
 
   /** Resolves when nothing is on its way to disk. */
   async settled(): Promise<void> {
-    await this.#spilling;
+    while (this.#isSpilling) await this.#spilling;
   }
 
   /** The block to append to; a new one, of a size that suits `wanted` bytes, when the last takes no more. */
@@ -101,21 +112,20 @@ export class LogStore {
 
   /** Moves older blocks to disk if there is too much in memory. */
   balance(): void {
-    if (this.#spilling || this.#unspilledBytes() <= this.#limits.memoryBytes) return;
-    this.#spill();
+    if (this.#unspilledBytes() > this.#limits.memoryBytes) this.#spill();
   }
 
   /** Notes that everything before `position` was received: it may go. */
   markReceived(position: number): void {
     if (this.#receivedPosition === undefined || position <= this.#receivedPosition) return;
     this.#receivedPosition = position;
-    if (this.#isWaiting && !this.#spilling) this.#spill();
+    if (this.#isWaiting) this.#spill();
   }
 
   /** Nothing more is expected: a large log leaves memory. Late bytes are still taken. */
   close(): void {
     this.#isClosed = true;
-    if (!this.#spilling && this.#memoryBytes > SMALL_LOG_BYTES) this.#spill();
+    if (this.#memoryBytes > SMALL_LOG_BYTES) this.#spill();
   }
 
   /** Gives memory and disk back. */
@@ -138,7 +148,10 @@ export class LogStore {
   }
 
   #spill(): void {
-    this.#spilling = this.#spillAll().finally(() => (this.#spilling = undefined));
+    this.#isDue = this.#isSpilling;
+    if (this.#isSpilling) return;
+    this.#isSpilling = true;
+    this.#spilling = this.#spillAll();
   }
 
   /** Writes what is sealed (everything, once closed) and keeps the newest part in memory as well. Never rejects. */
@@ -148,7 +161,8 @@ export class LogStore {
         await this.#file.write(batch);
         for (const block of batch) block.isOnDisk = true;
         this.#forgetFromMemory();
-        if (this.#unspilledBytes() <= this.#limits.memoryBytes + LOW_WATER_BYTES && !this.#isWaiting) this.onDrain?.();
+        if (this.#unspilledBytes() <= this.#limits.memoryBytes + this.#highWater / 2 && !this.#isWaiting)
+          this.onDrain?.();
       }
     } catch {
       // No disk, or none left: what does not fit in memory is gone, and whoever asks for it is told so.
@@ -157,6 +171,8 @@ export class LogStore {
     }
     if (this.#file === "failed") this.#dropOldest();
     if (!this.isFull && !this.#isWaiting) this.onDrain?.();
+    this.#isSpilling = false;
+    if (this.#isDue) this.#spill();
   }
 
   /** The next blocks to write, with room made for them; none when there is nothing to do or no disk. */
@@ -171,6 +187,8 @@ export class LogStore {
     const batch = this.#blocks.filter((block) => !block.isOnDisk).slice(0, this.#isClosed ? undefined : -1);
     const admitted: LogBlock[] = [];
     for (const block of batch) {
+      // Forgotten to make room for itself: there is nothing to write any more.
+      if (!(this.#file instanceof SpillFile)) return [];
       const kept = this.#file.admit(block.sequence);
       if (kept === undefined) throw new SandboxError("resource_exhausted", "no disk space for logs");
       while ((this.#blocks[0]?.sequence ?? kept) < kept && this.#mayDropFirst()) this.#dropFirst();

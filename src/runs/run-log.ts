@@ -90,6 +90,24 @@ export class RunLog {
     return offsets;
   }
 
+  /** Keeps a busy source from pushing out more of the oldest part while somebody gets ready to read it. */
+  hold(): Disposable {
+    return this.#pacer.join(this.oldestPosition);
+  }
+
+  /** Where a reader goes on that has everything before `position`: there, or at the oldest place that stays, when held. */
+  async resumeAt(position: number): Promise<{ position: number; offsets: LogOffsets }> {
+    const first = this.firstSafe();
+    return position >= first.position ? { position, offsets: await this.offsetsAt(position) } : first;
+  }
+
+  /** The oldest place that is still there when everything that waits for the disk is written. */
+  firstSafe(): { position: number; offsets: LogOffsets } {
+    const { blocks, leavingBlocks } = this.#store;
+    const block = blocks[Math.min(leavingBlocks, blocks.length - 1)];
+    return { position: block?.start ?? this.#position, offsets: { ...(block?.starts ?? this.#ends) } };
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }

@@ -107,6 +107,8 @@ export class Run {
 
   attach(child: Child): void {
     this.#child = child;
+    // Its output may have been stopped, and the log been ready again, before it was known here.
+    child.resumeOutput();
   }
 
   /** Notes that the log was handed to a subscriber up to `position`. */

@@ -107,9 +107,9 @@ export class Runs implements AsyncDisposable {
       const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
         run.log.append(stream, bytes);
         deadlines?.noteOutput();
-        // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
         const { isFull, isWaiting, isPaced } = run.log;
-        return !isFull && ((!isWaiting && !isPaced) || (run.child?.hasEnded ?? false));
+        // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
+        return run.child?.hasEnded ? !isFull || isWaiting : !isFull && !isWaiting && !isPaced;
       });
       run.attach(child);
       if (this.#runs.has(run.id)) this.#byPid.set(child.pid, run);

@@ -76,8 +76,12 @@ export class SpillFile {
    */
   admit(sequence: number): number | undefined {
     const isGrowing = sequence >= this.#slots && this.#slots < this.#maxSlots;
-    if (isGrowing && this.#slots === sequence && this.#budget.reserve(BLOCK_BYTES)) this.#slots += 1;
-    return this.#slots === 0 ? undefined : Math.max(0, sequence - this.#slots + 1);
+    if (isGrowing && this.#slots === sequence && this.#budget.reserve(BLOCK_BYTES)) {
+      // Making room may have meant to forget the very run that this file is of.
+      if (this.#isClosed) this.#budget.release(BLOCK_BYTES);
+      else this.#slots += 1;
+    }
+    return this.#isClosed || this.#slots === 0 ? undefined : Math.max(0, sequence - this.#slots + 1);
   }
 
   /** Writes blocks of consecutive sequences that were admitted. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { WireStream } from "../unit/edge/connect/wire-client.ts";
 
 const SMALL = ["--run-memory-bytes", "65536", "--run-disk-bytes", "65536"];
 const LINES = 1_000_000;
@@ -54,4 +55,35 @@ test("otherwise the oldest part goes and the program never waits", async () => {
   expect((await daemon.fetch(`/v1/runs/${id}/wait`)).status).toBe(200);
   const { ending, log } = await look(daemon, id);
   expect([ending, (log.stdout?.oldest ?? 0) > 0, log.stdout?.end]).toEqual(["exited", true, 6_888_896]);
+});
+
+test("a killed program whose pipe holds more than the log takes ends all the same", async () => {
+  await using daemon = await startTestDaemon({ argv: SMALL });
+  const enlarges = `import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ if hasattr(fcntl, "F_SETPIPE_SZ") else 1031, 1 << 20)
+while True: os.write(1, bytes(1 << 20))`;
+  const id = await start(daemon, { cmd: "python3", args: ["-c", enlarges], overflow: "wait" });
+  // As much as the log may hold, and the pipe behind it is full.
+  await until(async () => ((await look(daemon, id)).log.stdout?.end ?? 0) > 300_000);
+  const before = (await look(daemon, id)).log.stdout?.end;
+  await until(async () => (await look(daemon, id)).log.stdout?.end === before);
+  expect((await daemon.fetch(`/v1/runs/${id}`, { method: "DELETE" })).status).toBe(200);
+});
+
+test("who connects to a flood that nobody reads gets what is kept and goes on from there", async () => {
+  await using daemon = await startTestDaemon({ argv: ["--run-disk-bytes", "8388608"] });
+  const id = await start(daemon, { cmd: "cat", args: ["/dev/zero"] });
+  await until(async () => ((await look(daemon, id)).log.stdout?.oldest ?? 0) > 1_000_000);
+  const { pid } = (await (await daemon.fetch(`/v1/runs/${id}`)).json()) as { pid: number };
+  for (let round = 0; round < 5; round += 1) {
+    const stream = await WireStream.open(daemon.url, "/process.Process/Connect", { process: { pid } });
+    let bytes = 0;
+    const heard = await stream.until(({ data, close }) => {
+      bytes += data?.stdout?.length ?? 0;
+      return close !== undefined || bytes > 100_000;
+    });
+    expect([heard[0]?.start?.pid, heard.at(-1)?.close]).toEqual([pid, undefined]);
+    stream.destroy();
+  }
+  await daemon.fetch(`/v1/runs/${id}`, { method: "DELETE" });
 });
