@@ -55,6 +55,8 @@ function welcome(c: EdgeContext, version: string): string {
   curl -N "$G/v1/runs/ID/log?follow=1"                             output from any offset
   curl $G/v1/runs/ID/signal --json '{"signal":"SIGINT"}'           signal it
   curl -X DELETE $G/v1/runs/ID                                     kill and forget it
+  curl -N $G/v1/run --json '{"shell":"tty","pty":{"cols":80,"rows":24}}' -H 'Accept: text/plain'   the same in a terminal
+  ws://…/v1/pty, ws://…/v1/runs/ID/attach                          a terminal of one's own, or part of one (WebSockets)
   curl $G/v1/info                                                  what works here, and why something does not
   curl $G/metrics                                                  processor, memory, disk
   curl $G/openapi.json                                             everything, for machines
