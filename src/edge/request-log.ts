@@ -7,7 +7,8 @@ export function logRequest(c: EdgeContext, log: Logger): void {
   const { outgoing } = c.env;
   const beganAt = performance.now();
   outgoing.once("close", () => {
-    const isAborted = !outgoing.writableFinished;
+    // An upgraded connection has no answer that could be complete.
+    const isAborted = !outgoing.writableFinished && c.req.header("upgrade") === undefined;
     const fields = {
       requestId: request.id,
       method: c.req.method,

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, type ServerOptions, ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, type Server, type ServerOptions, ServerResponse } from "node:http";
 import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server";
 import type { Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -10,6 +10,7 @@ import type { EdgeContext, EdgeEnv } from "./request-context.ts";
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Proxies cut connections that are silent for a minute. */
 const PING_MS = 25_000;
+const SWITCHING_PROTOCOLS = 101;
 /** Unsent output above this makes its source wait … */
 const HIGH_WATER_BYTES = 1024 * 1024;
 /** … until less than this is left. */
@@ -111,7 +112,7 @@ export function createUpgradingServer(
       [...offered].find((name) => !name.startsWith(TOKEN_PROTOCOL)) ?? [...offered][0] ?? "",
   });
   const server = createAdaptorServer({
-    fetch: (request, env) => app.fetch(request, withOutgoing(env as EdgeEnv["Bindings"])),
+    fetch: (request, env) => answer(app, request, env as EdgeEnv["Bindings"]),
     websocket: { server: acceptor as unknown as WebSocketServerLike },
     // Without the callback Node would hand us every request that offers any upgrade, HTTP/2 among them.
     serverOptions: { ...serverOptions, shouldUpgradeCallback: isForWebSocket },
@@ -124,11 +125,12 @@ function isForWebSocket(request: IncomingMessage): boolean {
 }
 
 /** A request for an upgrade comes without an answer object: it gets one that writes nothing and lasts as long as the connection. */
-function withOutgoing(env: EdgeEnv["Bindings"]): EdgeEnv["Bindings"] {
-  if (env.outgoing) return env;
+async function answer(app: Hono<EdgeEnv>, request: Request, env: EdgeEnv["Bindings"]): Promise<Response> {
+  if (env.outgoing) return app.fetch(request, env);
   const outgoing = new ServerResponse(env.incoming);
-  outgoing.statusCode = 101;
-  outgoing.statusMessage = STATUS_CODES[101] ?? "";
+  outgoing.statusCode = SWITCHING_PROTOCOLS;
   env.incoming.socket.once("close", () => outgoing.emit("close"));
-  return Object.assign(env, { outgoing });
+  const response = await app.fetch(request, Object.assign(env, { outgoing }));
+  if (response.status >= 400) outgoing.statusCode = response.status; // what the log says of it
+  return response;
 }

@@ -6,6 +6,7 @@ import { parseJsonBody, parseQuery } from "../edge/validate.ts";
 import { acceptSocket, type Peer, type PeerMessage } from "../edge/websocket.ts";
 import { SandboxError } from "../errors.ts";
 import type { Terminals } from "./terminals.ts";
+import { Typing } from "./typing.ts";
 import { endView, type LogStart, type Run } from "./types.ts";
 
 const DEFAULT_SIZE = { cols: 80, rows: 24 };
@@ -80,7 +81,11 @@ function attach(c: EdgeContext, terminals: Terminals, run: Run, wanted: number |
     const { pid, kind } = run.state;
     const size = run.child?.terminal?.size;
     peer.sendJson({ type: "start", id: run.id, pid: pid ?? null, kind, offset, ...(size && { size }) });
-    peer.onMessage((message) => take(c, terminals, run, peer, message));
+    const typing = new Typing(
+      (bytes) => terminals.type(run, bytes),
+      (thrown) => tell(c, peer, thrown),
+    );
+    peer.onMessage((message) => take(c, terminals, run, peer, typing, message));
     void show(c, terminals, run, peer, from);
   });
 }
@@ -103,16 +108,27 @@ async function show(c: EdgeContext, terminals: Terminals, run: Run, peer: Peer, 
 }
 
 /** A message that cannot be taken is told; the connection stays. */
-async function take(c: EdgeContext, terminals: Terminals, run: Run, peer: Peer, message: PeerMessage): Promise<void> {
+async function take(
+  c: EdgeContext,
+  terminals: Terminals,
+  run: Run,
+  peer: Peer,
+  typing: Typing,
+  message: PeerMessage,
+): Promise<void> {
   try {
-    if ("bytes" in message) return await terminals.type(run, message.bytes);
+    if ("bytes" in message) return await typing.take(message.bytes);
     const control = readControl(message.text);
     if (control.type === "ping") peer.sendJson({ type: "pong" });
     else await terminals.control(run, control);
   } catch (thrown) {
-    const { code, message: text } = c.var.request.fail(thrown);
-    peer.sendJson({ type: "error", code, message: text });
+    tell(c, peer, thrown);
   }
+}
+
+function tell(c: EdgeContext, peer: Peer, thrown: unknown): void {
+  const { code, message } = c.var.request.fail(thrown);
+  peer.sendJson({ type: "error", code, message });
 }
 
 function readControl(text: string): v.InferOutput<typeof contract.Control> {

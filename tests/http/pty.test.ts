@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { PtySocket } from "./pty-socket.ts";
 
 let daemon: TestDaemon;
@@ -103,6 +103,27 @@ describe("a terminal over a WebSocket", () => {
     socket.type(paste);
     await socket.frame("end");
     expect(socket.text).toContain(createHash("sha256").update(paste).digest("hex"));
+  });
+
+  test("ten megabytes that nobody reads do not hold up a signal", async () => {
+    await using socket = await shell("stty raw -echo; echo ready; exec sleep 100");
+    await socket.untilText("ready");
+    for (let sent = 0; sent < 10; sent += 1) socket.type(Buffer.alloc(1_000_000, "x"));
+    socket.control({ type: "signal", signal: "SIGKILL" });
+    expect(await socket.frame("end")).toMatchObject({ ending: "signaled", signal: "SIGKILL" });
+  });
+
+  test("the log says how an upgrade went", async () => {
+    await using own = await startTestDaemon();
+    expect(await PtySocket.refusal(own.url, "/v1/runs/run_nowhere/attach")).toBe(404);
+    await using socket = await PtySocket.open(own.url, "/v1/pty?cmd=true");
+    await socket.closed();
+    const requests = (): Record<string, unknown>[] => own.log.filter(({ event }) => event === "request");
+    await until(() => requests().length === 2);
+    expect(requests()).toMatchObject([
+      { path: "/v1/runs/run_nowhere/attach", status: 404, outcome: "error", code: "not_found" },
+      { path: "/v1/pty", status: 101, outcome: "ok" },
+    ]);
   });
 
   test("a frame that means nothing is told, and the connection stays", async () => {
