@@ -37,7 +37,7 @@ export class PtyInput implements ProgramInput {
     await promise;
   }
 
-  /** A terminal has no end of file: Ctrl+D (0x04) is typed for that. Never called: `PtyChild` refuses. */
+  /** A terminal has no end of file: Ctrl+D (0x04) is typed for that. Never called: `ProgramChild` refuses. */
   close(): void {
     this.destroy();
   }

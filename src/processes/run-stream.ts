@@ -1,6 +1,5 @@
 import { Utf8Decoder } from "../lib/utf8-decoder.ts";
-import { endView } from "./run-view.ts";
-import type { LogChunk, LogStream, Run } from "./types.ts";
+import { endView, type LogChunk, type LogStream, type Run } from "./types.ts";
 
 export type TextEncoding = "utf-8" | "base64";
 

@@ -10,8 +10,7 @@ import { parseJsonBody, parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
 import type { RunControl } from "./run-control.ts";
 import { runEvents } from "./run-stream.ts";
-import { runView } from "./run-view.ts";
-import type { LogChunk, LogStart, Run } from "./types.ts";
+import { type LogChunk, type LogStart, type Run, runView } from "./types.ts";
 
 const SSE_KEEPALIVE_MS = 15_000;
 

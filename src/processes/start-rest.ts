@@ -10,9 +10,8 @@ import { isJson, parseJsonBytes, parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
 import type { Processes, StartRequest } from "./processes.ts";
 import { collectOutput, runEvents, type TextEncoding } from "./run-stream.ts";
-import { endView, runView, statusLine } from "./run-view.ts";
 import { shellCommand } from "./shell.ts";
-import type { DeadlineLimits, IdempotentRuns, Run } from "./types.ts";
+import { type DeadlineLimits, endView, type IdempotentRuns, type Run, runView, statusLine } from "./types.ts";
 
 /** A command line, or a JSON body without large input. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;

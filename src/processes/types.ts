@@ -11,6 +11,7 @@ export type { LogChunk, LogOffsets, LogStream } from "../runs/log-block.ts";
 export type { LogOverflow } from "../runs/log-store.ts";
 export type { LogStart } from "../runs/log-start.ts";
 export type { Run, RunKind } from "../runs/run.ts";
+export { endView, runView, statusLine } from "../runs/run-view.ts";
 /** Starts runs once per idempotency key. */
 export type IdempotentRuns = IdempotentStarts<Run>;
 

@@ -220,6 +220,7 @@ export class RunLog {
         cursor = new BlockCursor(next);
         continue;
       }
+      if (this.#isDisposed) throw this.#trimmed();
       if (!follow || this.#isClosed) return;
       await this.#changed.wait(signal);
     }

@@ -49,3 +49,10 @@ describe("the budget of all logs", () => {
     expect(budget.usedBytes).toBe(0);
   });
 });
+
+test("who follows an empty log that is forgotten is told so", async () => {
+  const log = createLog(new SpillBudget({ directory, limitBytes: 1 << 30 }), BLOCK);
+  const next = log.read({ from: { position: 0 }, follow: true }).next();
+  log.dispose();
+  await expect(next).rejects.toMatchObject({ code: "not_found", reason: "run_not_found" });
+});

@@ -1,1 +1,0 @@
-export { endView, runView, statusLine } from "../runs/run-view.ts";
