@@ -55,6 +55,13 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
   };
 }
 
+/** A daemon with the toy kernel and the interpreter's port, whose default context is there. */
+export async function startToyDaemon(): Promise<TestDaemon> {
+  const daemon = await startTestDaemon({ kernels: "toy", hasInterpreterPort: true });
+  await until(async () => (await fetch(`${daemon.interpreterUrl}/health`)).status === 200);
+  return daemon;
+}
+
 /** An installation with the built shim and other kernels than the repository's. */
 function installRoot(kernels: "toy" | "none"): string {
   const root = mkdtempSync(join(tmpdir(), "guestd-test-root-"));

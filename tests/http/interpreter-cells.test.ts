@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { send, type WireReply } from "../unit/edge/connect/wire-client.ts";
 import {
   type CellLine,
@@ -14,9 +14,8 @@ import {
 let daemon: TestDaemon;
 let url = "";
 beforeAll(async () => {
-  daemon = await startTestDaemon({ kernels: "toy", hasInterpreterPort: true });
+  daemon = await startToyDaemon();
   url = daemon.interpreterUrl;
-  await until(async () => (await send(url, { method: "GET", path: "/health" })).status === 200);
 });
 afterAll(async () => daemon[Symbol.asyncDispose]());
 

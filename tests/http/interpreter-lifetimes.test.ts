@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { descendantsOf, isRunning } from "../../src/host/process-tree.ts";
-import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { send, type WireReply } from "../unit/edge/connect/wire-client.ts";
 import {
   type CellLine,
@@ -16,9 +16,8 @@ import {
 let daemon: TestDaemon;
 let url = "";
 beforeAll(async () => {
-  daemon = await startTestDaemon({ kernels: "toy", hasInterpreterPort: true });
+  daemon = await startToyDaemon();
   url = daemon.interpreterUrl;
-  await until(async () => (await send(url, { method: "GET", path: "/health" })).status === 200);
 });
 afterAll(async () => daemon[Symbol.asyncDispose]());
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { childrenOf, isRunning } from "../../src/host/process-tree.ts";
-import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { startTestDaemon, startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { send, type WireReply } from "../unit/edge/connect/wire-client.ts";
 import { execute, resultOf, typesOf } from "../unit/kernels/cell-client.ts";
 
@@ -16,9 +16,8 @@ interface Context {
 let daemon: TestDaemon;
 let url = "";
 beforeAll(async () => {
-  daemon = await startTestDaemon({ kernels: "toy", hasInterpreterPort: true });
+  daemon = await startToyDaemon();
   url = daemon.interpreterUrl;
-  await until(async () => (await send(url, { method: "GET", path: "/health" })).status === 200);
 });
 afterAll(async () => daemon[Symbol.asyncDispose]());
 
