@@ -1,5 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, isLoopbackHost } from "./config.ts";
 import { createApp } from "./edge/app.ts";
@@ -19,6 +18,7 @@ import { ExecContext } from "./host/exec-context.ts";
 import { Launcher } from "./host/launcher.ts";
 import { Mounts } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
+import { makeStateDirectory } from "./host/state-directory.ts";
 import { Users } from "./host/users.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { Contexts } from "./kernels/contexts.ts";
@@ -84,7 +84,7 @@ type Services = ReturnType<typeof createServices>;
 
 /** Services in the order in which they need each other; they are disposed in the opposite one. */
 function createServices(stack: AsyncDisposableStack, config: Config, log: Logger) {
-  const stateDir = makeStateDir(config.stateDir);
+  const stateDir = makeStateDirectory(config.stateDir);
   stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
   const logsDir = join(stateDir, "logs");
   mkdirSync(logsDir, { recursive: true, mode: 0o700 });
@@ -196,12 +196,4 @@ function limitsOf(config: Config): Record<string, number> {
 
 function urlOf(host: string, port: number): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** A directory that only guestd lists, but whose files other users may reach by name. */
-function makeStateDir(wanted: string | undefined): string {
-  const directory = wanted ?? mkdtempSync(join(tmpdir(), "guestd-"));
-  mkdirSync(directory, { recursive: true });
-  chmodSync(directory, 0o711);
-  return directory;
 }

@@ -1,18 +1,18 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Capability, findCapabilities } from "./host/capabilities.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { Launcher } from "./host/launcher.ts";
+import { makeStateDirectory } from "./host/state-directory.ts";
 import { Users } from "./host/users.ts";
 import { KernelRegistry, type LanguageState } from "./kernels/registry.ts";
 
 /** Says what works on this machine, and of what does not why and what would help. Without programs nothing else matters. */
 export async function runDoctor(config: Config): Promise<{ text: string; isHealthy: boolean }> {
   await using stack = new AsyncDisposableStack();
-  const stagingFolder = mkdtempSync(join(tmpdir(), "guestd-doctor-"));
+  const stagingFolder = makeStateDirectory();
   stack.defer(() => rmSync(stagingFolder, { recursive: true, force: true }));
   const exec = new ExecContext({
     users: new Users(),

@@ -1,12 +1,13 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { CONFIG_FIELDS } from "../../src/config-fields.ts";
 import { REPOSITORY } from "../helpers/daemon.ts";
+import { installForEverybody } from "../helpers/installation.ts";
 import { ENV, endServed, type Finished, MAIN, QUICK, run, serve } from "../unit/config/daemon-process.ts";
 
 const TOKEN = "tok-cli-8d2f";
@@ -116,3 +117,17 @@ test("doctor says what works here, and is 0 when programs do", () => {
   // What does not work comes with what would help.
   expect(stdout.match(/^ {2}-- /gm)?.length ?? 0).toBe(stdout.match(/^ +fix: \S/gm)?.length ?? 0);
 });
+
+test.runIf(process.geteuid?.() === 0)(
+  "doctor finds what another user's kernels run on, in a folder that only root enters",
+  () => {
+    using installation = installForEverybody();
+    chmodSync(installation.root, 0o700);
+    const { status, stdout } = spawnSync(process.execPath, [join(installation.root, "dist", "main.js"), "doctor"], {
+      env: { ...ENV, GUESTD_DEFAULT_USER: "nobody", GUESTD_KERNELS: "python" },
+      encoding: "utf8",
+    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^ {2}ok {3}python +\d+\.\d+/m);
+  },
+);
