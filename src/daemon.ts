@@ -10,6 +10,7 @@ import { signedUrls } from "./edge/http/signed-url.ts";
 import { Downloads } from "./filesystem/downloads.ts";
 import { Filesystem } from "./filesystem/filesystem.ts";
 import { MetadataStore } from "./filesystem/metadata.ts";
+import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
 import { filesystemRpcRoutes } from "./filesystem/rpc.ts";
 import { Uploads } from "./filesystem/uploads.ts";
@@ -163,6 +164,7 @@ function createRoutes(services: Services): Route[] {
     ...processRpcRoutes(processes),
     ...filesystemRpcRoutes(filesystem),
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
+    ...nativeFilesRoutes({ filesystem, downloads }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),
     ...ptyRoutes(terminals),

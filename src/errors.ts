@@ -25,6 +25,8 @@ export type ErrorReason =
   | "body_too_large"
   | "context_not_found"
   | "cwd_missing"
+  | "digest_mismatch"
+  | "directory_not_empty"
   | "host_not_allowed"
   | "idempotency_mismatch"
   | "is_directory"

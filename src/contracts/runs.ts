@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
 
 /** Text of a query member that switches something on. */
-const Switch = v.pipe(
+export const Switch = v.pipe(
   v.picklist(["1", "0", "true", "false", ""]),
   v.transform((text) => text === "1" || text === "true" || text === ""),
 );

@@ -31,6 +31,7 @@ const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = { ...CONNECT_STATUS, fa
 
 const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   body_too_large: 413,
+  digest_mismatch: 422,
   host_not_allowed: 421,
   idempotency_mismatch: 422,
   is_directory: 400,

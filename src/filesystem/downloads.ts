@@ -22,6 +22,8 @@ export class OpenFile implements AsyncDisposable {
    */
   readonly sizeBytes: number | undefined;
   readonly modifiedMs: number;
+  /** As it was when it was opened. */
+  readonly stats: BigIntStats;
   /** Changes whenever the content does; undefined where nothing tells. */
   readonly version: string | undefined;
   readonly #handle: FileHandle;
@@ -30,6 +32,7 @@ export class OpenFile implements AsyncDisposable {
     const { head, isWhole, stats } = options;
     const statedBytes = Number(stats.size);
     this.name = options.name;
+    this.stats = stats;
     this.#handle = options.handle;
     this.head = head;
     this.sizeBytes = isWhole ? head.length : statedBytes >= head.length ? statedBytes : undefined;

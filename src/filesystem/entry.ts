@@ -63,6 +63,8 @@ export class EntryReader {
       path,
       sizeBytes: Number(stats.size),
       mode: Number(link.target?.mode ?? 0) & 0o777,
+      ownMode: Number(stats.mode),
+      linkCount: Number(stats.nlink),
       permissions: permissionsText(Number(stats.mode)),
       owner: this.#owner(stats.uid),
       group: this.#group(stats.gid),
@@ -88,7 +90,16 @@ export class EntryReader {
 /** What is known of an entry whose details may not be looked at. */
 export function bareEntry(path: string, type: EntryType): Entry {
   const name = posix.basename(path);
-  const nothing = { sizeBytes: 0, mode: 0, permissions: "", owner: "", group: "", metadata: {} };
+  const nothing = {
+    sizeBytes: 0,
+    mode: 0,
+    ownMode: 0,
+    linkCount: 0,
+    permissions: "",
+    owner: "",
+    group: "",
+    metadata: {},
+  };
   return { name, type, path, ...nothing, modifiedTime: undefined, symlinkTarget: undefined };
 }
 

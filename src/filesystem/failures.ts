@@ -1,4 +1,4 @@
-import { type ErrorCode, errnoName, errnoText, SandboxError } from "../errors.ts";
+import { type ErrorCode, errnoName, errnoText, fromErrno, SandboxError } from "../errors.ts";
 
 /** What is a matter of rights, or of the path that was asked for; all else that a file system says is `internal` in the wire contract. */
 const CODE_BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
@@ -13,6 +13,21 @@ export function fileError(error: unknown, what: string, code?: ErrorCode): Sandb
   const name = errnoName(error);
   const translated = name === undefined ? undefined : CODE_BY_ERRNO[name];
   return new SandboxError(code ?? translated ?? "internal", `${what}: ${errnoText(error)}`, { cause: error });
+}
+
+/** The same failure with a code that says what it is a matter of, where the wire contract has only `internal` for it. */
+export function finerError(error: unknown): unknown {
+  if (!(error instanceof SandboxError) || error.code !== "internal") return error;
+  const cause = systemCause(error);
+  if (cause === undefined) return error;
+  const { code, reason } = fromErrno(cause, error.message);
+  return new SandboxError(code, error.message, { ...(reason && { reason }), cause });
+}
+
+/** The system error at the bottom of `error`. */
+function systemCause(error: unknown): unknown {
+  if (errnoName(error) !== undefined) return error;
+  return error instanceof Error && error.cause !== undefined ? systemCause(error.cause) : undefined;
 }
 
 /** Puts words before what a caller is told; what is no {@link SandboxError} is a bug and stays as it is. */

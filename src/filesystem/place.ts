@@ -96,7 +96,7 @@ export class Place implements Disposable {
       stack.move();
       return child;
     } catch (error) {
-      if (errnoName(error) === "ENOTDIR") throw pathIsFile(this.#shownMissing);
+      if (errnoName(error) === "ENOTDIR") throw pathIsFile(this.#shownMissing, error);
       throw fileError(error, `failed to chown directory: chown ${this.#shownMissing}`);
     }
   }
@@ -160,7 +160,7 @@ async function openIfThere(path: string): Promise<Directory | undefined> {
     return await Directory.open(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    if (errnoName(error) === "ENOTDIR") throw pathIsFile(await firstObstacle(path));
+    if (errnoName(error) === "ENOTDIR") throw pathIsFile(await firstObstacle(path), error);
     throw fileError(error, `failed to stat directory: stat ${path}`);
   }
 }
@@ -186,6 +186,6 @@ async function linkTarget(place: Place): Promise<string | undefined> {
   }
 }
 
-function pathIsFile(path: string): SandboxError {
-  return new SandboxError("internal", `path is a file: ${path}`);
+function pathIsFile(path: string, cause: unknown): SandboxError {
+  return new SandboxError("internal", `path is a file: ${path}`, { cause });
 }

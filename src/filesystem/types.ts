@@ -23,6 +23,10 @@ export interface Entry {
   sizeBytes: number;
   /** Permission bits; those of a link's target, 0 when there is none. */
   mode: number;
+  /** The whole mode of the entry itself, its kind included; 0 where that may not be looked at. */
+  ownMode: number;
+  /** How many names it has. */
+  linkCount: number;
   /** As `drwxr-xr-x`, in the letters of the wire contract. */
   permissions: string;
   /** Names, or numbers as text where the account database has none. */

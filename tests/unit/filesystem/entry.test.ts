@@ -38,6 +38,8 @@ test("describes a file with its owner's name and the nanoseconds of its time", a
     path,
     sizeBytes: 5,
     mode: 0o640,
+    ownMode: 0o100640,
+    linkCount: 1,
     permissions: "-rw-r-----",
     owner: self.name,
     group: files.users.groupName(process.getegid?.() ?? 0),
