@@ -7,12 +7,15 @@ import { HostRule } from "./edge/host-rule.ts";
 import { Listeners } from "./edge/listeners.ts";
 import type { Route } from "./edge/route.ts";
 import { signedUrls } from "./edge/http/signed-url.ts";
+import { AtomicWrites } from "./filesystem/atomic-writes.ts";
 import { Downloads } from "./filesystem/downloads.ts";
+import { FileLocks } from "./filesystem/file-locks.ts";
 import { Filesystem } from "./filesystem/filesystem.ts";
 import { MetadataStore } from "./filesystem/metadata.ts";
 import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
 import { filesystemRpcRoutes } from "./filesystem/rpc.ts";
+import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
@@ -112,6 +115,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     exec,
   });
   const metadata = new MetadataStore(new Mounts());
+  const writing = { exec, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
   return {
     users,
     access,
@@ -128,7 +132,9 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     processes: new Processes({ runs, exec, cachedLogin }),
     terminals: new Terminals({ runs, exec }),
     filesystem: new Filesystem({ exec, metadata }),
-    uploads: new Uploads({ exec, metadata, spoolDirectory: join(stateDir, "uploads") }),
+    uploads: new Uploads(writing),
+    atomicWrites: new AtomicWrites(writing),
+    partialWrites: new PartialWrites(writing),
     downloads: new Downloads({ exec }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
@@ -156,7 +162,7 @@ function createRuns(
 
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
-  const { terminals, filesystem, uploads, downloads } = services;
+  const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
@@ -164,7 +170,7 @@ function createRoutes(services: Services): Route[] {
     ...processRpcRoutes(processes),
     ...filesystemRpcRoutes(filesystem),
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
-    ...nativeFilesRoutes({ filesystem, downloads }),
+    ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),
     ...ptyRoutes(terminals),

@@ -41,25 +41,65 @@ export class MemoryContent implements Content {
  */
 export async function receive(body: AsyncIterable<Buffer>, openSpool: () => Promise<Spool>): Promise<Content> {
   await using stack = new AsyncDisposableStack();
-  let spool: Spool | undefined;
-  let writing = Promise.resolve();
+  let filling: SpoolFilling | undefined;
   let held: Buffer[] = [];
   let heldBytes = 0;
   for await (const chunk of body) {
+    if (filling) {
+      await filling.add(chunk);
+      continue;
+    }
     held.push(chunk);
     heldBytes += chunk.length;
-    if (heldBytes <= (spool ? BATCH_BYTES : MAX_MEMORY_BYTES)) continue;
-    spool ??= stack.use(await openSpool());
-    await writing;
-    writing = spool.append(held);
-    // A failure is met when the next batch is due; until then it is not an unhandled one.
-    writing.catch(() => undefined);
+    if (heldBytes <= MAX_MEMORY_BYTES) continue;
+    filling = new SpoolFilling(stack.use(await openSpool()));
+    for (const early of held) await filling.add(early);
     held = [];
-    heldBytes = 0;
   }
-  if (!spool) return new MemoryContent(held.length === 1 && held[0] ? held[0] : Buffer.concat(held, heldBytes));
-  await writing;
-  if (heldBytes > 0) await spool.append(held);
+  if (!filling) return new MemoryContent(held.length === 1 && held[0] ? held[0] : Buffer.concat(held, heldBytes));
+  const spool = await filling.finish();
   stack.move();
   return spool;
+}
+
+/** As {@link receive}, but even a small body goes into `spool`. */
+export async function fillSpool(spool: Spool, body: AsyncIterable<Buffer>): Promise<void> {
+  const filling = new SpoolFilling(spool);
+  for await (const chunk of body) await filling.add(chunk);
+  await filling.finish();
+}
+
+/** Writes one batch while the next one arrives. */
+class SpoolFilling {
+  readonly #spool: Spool;
+  #writing = Promise.resolve();
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+
+  constructor(spool: Spool) {
+    this.#spool = spool;
+  }
+
+  /** @throws the system error of a write that is over */
+  async add(chunk: Buffer): Promise<void> {
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes > BATCH_BYTES) await this.#write();
+  }
+
+  async finish(): Promise<Spool> {
+    await this.#write();
+    await this.#writing;
+    return this.#spool;
+  }
+
+  async #write(): Promise<void> {
+    await this.#writing;
+    if (this.#heldBytes === 0) return;
+    this.#writing = this.#spool.append(this.#held);
+    // A failure is met when the next batch is due; until then it is not an unhandled one.
+    this.#writing.catch(() => undefined);
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
 }

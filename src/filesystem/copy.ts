@@ -133,7 +133,7 @@ async function copyFifo({ target, stats }: Step): Promise<void> {
 }
 
 /** Attributes that the other file system or our rights do not allow are left out. */
-async function copyAttributes(from: string, to: string): Promise<void> {
+export async function copyAttributes(from: string, to: string): Promise<void> {
   try {
     for (const name of await listAttributes(from)) {
       await ignoreForbidden(writeAttribute(to, name, await readAttribute(from, name)));

@@ -6,10 +6,19 @@ import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import { fileError, isMissing, notRegular, withContext } from "./failures.ts";
 import type { Caller } from "./filesystem.ts";
+import type { Place } from "./place.ts";
+import { lstat } from "./stats.ts";
 
-const { O_RDONLY, O_NONBLOCK } = constants;
+const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
 /** Read when a file is opened: small files whole, of larger ones enough to tell what they are. */
 const MAX_HEAD_BYTES = 64 * 1024;
+
+/** What tells one state of a file from another. */
+export interface FileState {
+  /** Changes whenever the content does; undefined where nothing tells. */
+  version: string | undefined;
+  modifiedMs: number;
+}
 
 /** A file opened for reading. Whoever opens it disposes it. */
 export class OpenFile implements AsyncDisposable {
@@ -76,7 +85,7 @@ export class Downloads {
       throw new SandboxError("invalid_argument", `path '${resolved}' is a directory`, { reason: "is_directory" });
     }
     if (!expected.isFile()) throw notRegular(resolved);
-    return openRegular(resolved, expected.size);
+    return openRegular(resolved, { shownPath: resolved, expectedBytes: expected.size });
   }
 
   #resolve(path: string, caller: Caller): string {
@@ -86,6 +95,19 @@ export class Downloads {
     } catch (error) {
       throw withContext(error, `error expanding and resolving path '${path}'`);
     }
+  }
+}
+
+/** The state of the file at `place`, a link not followed; undefined: nothing is there. @throws SandboxError */
+export async function stateOf(place: Place, shownPath: string): Promise<FileState | undefined> {
+  if (!place.hasDirectory) return undefined;
+  try {
+    const { size } = await lstat(place.path);
+    await using file = await openRegular(place.path, { shownPath, expectedBytes: Number(size), flags: O_NOFOLLOW });
+    return { version: file.version, modifiedMs: file.modifiedMs };
+  } catch (error) {
+    if (isMissing(error) || (error instanceof SandboxError && isMissing(error.cause))) return undefined;
+    throw fileError(error, `error opening file '${shownPath}'`);
   }
 }
 
@@ -99,10 +121,13 @@ async function look(path: string): Promise<Stats> {
 }
 
 /** Whatever has taken the file's place by now, opening it does not wait. */
-async function openRegular(path: string, expectedBytes: number): Promise<OpenFile> {
+async function openRegular(
+  path: string,
+  { shownPath, expectedBytes, flags = 0 }: { shownPath: string; expectedBytes: number; flags?: number },
+): Promise<OpenFile> {
   await using stack = new AsyncDisposableStack();
   try {
-    const handle = stack.use(await open(path, O_RDONLY | O_NONBLOCK));
+    const handle = stack.use(await open(path, O_RDONLY | O_NONBLOCK | flags));
     // One byte more than there should be shows whether there is more.
     const buffer = Buffer.allocUnsafe(
       expectedBytes === 0 ? MAX_HEAD_BYTES : Math.min(expectedBytes + 1, MAX_HEAD_BYTES),
@@ -111,12 +136,12 @@ async function openRegular(path: string, expectedBytes: number): Promise<OpenFil
       handle.stat({ bigint: true }),
       handle.read(buffer, 0, buffer.length, null),
     ]);
-    if (!stats.isFile()) throw notRegular(path);
+    if (!stats.isFile()) throw notRegular(shownPath);
     const { length, isWhole } = await readHead(handle, buffer, { length: first.bytesRead, statedBytes: stats.size });
     stack.move();
-    return new OpenFile({ name: posix.basename(path), handle, head: buffer.subarray(0, length), isWhole, stats });
+    return new OpenFile({ name: posix.basename(shownPath), handle, head: buffer.subarray(0, length), isWhole, stats });
   } catch (error) {
-    throw fileError(error, `error opening file '${path}'`);
+    throw fileError(error, `error opening file '${shownPath}'`);
   }
 }
 

@@ -3,7 +3,7 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
 import type { Content } from "./content.ts";
 import { fileError, directoryError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
-import { KeyedLocks } from "./keyed-locks.ts";
+import type { FileLocks } from "./file-locks.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { Owner } from "./owner.ts";
 import type { Place } from "./place.ts";
@@ -41,16 +41,21 @@ export interface Write {
  */
 export class FileWriter {
   readonly #metadata: MetadataStore;
-  readonly #locks = new KeyedLocks();
+  readonly #locks: FileLocks;
 
-  constructor(deps: { metadata: MetadataStore }) {
+  constructor(deps: { metadata: MetadataStore; locks: FileLocks }) {
     this.#metadata = deps.metadata;
+    this.#locks = deps.locks;
   }
 
   /** Writes the file at `place`, whose directory is there; a link of that name is not followed. @throws SandboxError; nothing has changed then */
   async write(place: Place, write: Write): Promise<void> {
-    const { dev, ino } = await place.directory.identity();
-    using _ = await this.#locks.lock(`${dev}:${ino}/${place.name}`);
+    using _ = await this.#locks.ofName(place);
+    await this.writeInTurn(place, write);
+  }
+
+  /** As {@link write}, for whoever has the name's turn already. */
+  async writeInTurn(place: Place, write: Write): Promise<void> {
     if (!write.isExpected && (await this.#create(place, write))) return;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       if (await this.#overwrite(place, write)) return;
@@ -65,7 +70,7 @@ export class FileWriter {
     if (!file) return false;
     const first = await file.stat({ bigint: true });
     if (!isRegular(first)) throw notRegular(write.shownPath);
-    using turn = await this.#locks.lock(`${first.dev}:${first.ino}`);
+    using turn = await this.#locks.ofFile(first);
     const before = turn.hasWaited ? await file.stat({ bigint: true }) : first;
     await give(file, write.owner);
     await using undo = new AsyncDisposableStack();

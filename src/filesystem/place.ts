@@ -38,6 +38,11 @@ export class Place implements Disposable {
     return this.#missing.length === 0;
   }
 
+  /** How many directories are missing. */
+  get missingCount(): number {
+    return this.#missing.length;
+  }
+
   /** Path of the thing itself for any call; only while {@link hasDirectory}. */
   get path(): string {
     return this.#directory.child(this.name);

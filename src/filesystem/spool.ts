@@ -19,13 +19,18 @@ const COPY_BYTES = 1024 * 1024;
 /** A file without a name that takes what arrives; gone when disposed, or when the daemon is. */
 export class Spool implements AsyncDisposable {
   readonly #handle: FileHandle;
-  /** Whether it may get a name. */
-  readonly isLinkable: boolean;
+  /** Directory in which it may get a name, good as long as the one it was opened for; undefined: it may get none. */
+  readonly home: string | undefined;
   #sizeBytes = 0;
 
-  constructor(handle: FileHandle, options: { isLinkable: boolean }) {
+  constructor(handle: FileHandle, home: string | undefined) {
     this.#handle = handle;
-    this.isLinkable = options.isLinkable;
+    this.home = home;
+  }
+
+  /** Whether it may get a name. */
+  get isLinkable(): boolean {
+    return this.home !== undefined;
   }
 
   get sizeBytes(): number {
@@ -46,13 +51,13 @@ export class Spool implements AsyncDisposable {
     await writeFully(this.#handle, Buffer.concat(chunks).subarray(bytesWritten), position + bytesWritten);
   }
 
-  /** Writes bytes `from` to `end` to the same positions of `file`. @throws the system error of write */
-  async copyTo(file: FileHandle, from: number, end: number): Promise<void> {
+  /** Writes bytes `from` to `end` to the same positions of `file`, or `shift` behind them. @throws the system error of write */
+  async copyTo(file: FileHandle, from: number, end: number, shift = 0): Promise<void> {
     const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(end - from, 0)));
     for (let position = from; position < end;) {
       const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.length, end - position), position);
       if (bytesRead === 0) throw new Error(`a spooled upload ends at ${position} instead of ${end}`);
-      await writeFully(file, buffer.subarray(0, bytesRead), position);
+      await writeFully(file, buffer.subarray(0, bytesRead), position + shift);
       position += bytesRead;
     }
   }
@@ -77,8 +82,8 @@ export async function openSpool(near: Directory, ownDirectory: string): Promise<
   await mkdir(ownDirectory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
   const [{ dev }, own] = await Promise.all([near.identity(), stat(ownDirectory, { bigint: true })]);
   try {
-    const handle = await open(dev === own.dev ? ownDirectory : near.self, O_RDWR | O_TMPFILE, NEW_FILE_MODE);
-    return new Spool(handle, { isLinkable: true });
+    const home = dev === own.dev ? ownDirectory : near.self;
+    return new Spool(await open(home, O_RDWR | O_TMPFILE, NEW_FILE_MODE), home);
   } catch (error) {
     if (isNoSpace(error) || errnoName(error) === "EMFILE") throw error;
   }
@@ -87,5 +92,5 @@ export async function openSpool(near: Directory, ownDirectory: string): Promise<
   const handle = stack.use(await open(path, O_RDWR | O_CREAT | O_EXCL, PRIVATE_FILE_MODE));
   await unlink(path);
   stack.move();
-  return new Spool(handle, { isLinkable: false });
+  return new Spool(handle, undefined);
 }

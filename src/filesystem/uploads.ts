@@ -1,15 +1,16 @@
 import { errnoName } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import { receive } from "./content.ts";
-import { fileError, directoryError, notRegular, withContext } from "./failures.ts";
+import { withContext } from "./failures.ts";
+import type { FileLocks } from "./file-locks.ts";
 import type { Caller } from "./filesystem.ts";
 import { FileWriter, writeError } from "./file-writer.ts";
 import { checkMetadata, type MetadataStore } from "./metadata.ts";
 import { ownerFor } from "./owner.ts";
 import { locateTarget, type Place } from "./place.ts";
 import { openSpool } from "./spool.ts";
-import { isDirectory, isRegular } from "./stats.ts";
 import type { Metadata } from "./types.ts";
+import { checkTarget, inDirectory } from "./write-target.ts";
 
 /** One file to be written. */
 export interface Upload {
@@ -40,7 +41,7 @@ export class Uploads {
   readonly #spoolDirectory: string;
 
   /** `spoolDirectory` is the daemon's own, made when first needed. */
-  constructor(deps: { exec: ExecContext; metadata: MetadataStore; spoolDirectory: string }) {
+  constructor(deps: { exec: ExecContext; metadata: MetadataStore; locks: FileLocks; spoolDirectory: string }) {
     this.#exec = deps.exec;
     this.#metadata = deps.metadata;
     this.#writer = new FileWriter(deps);
@@ -91,31 +92,5 @@ export class Uploads {
   async #readBack(place: Place): Promise<Metadata> {
     const { dev } = await place.directory.identity();
     return this.#metadata.read(place.path, dev);
-  }
-}
-
-async function inDirectory<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw withContext(error, "error ensuring directories");
-  }
-}
-
-/** Whether there is a file. @throws SandboxError invalid_argument for a directory, failed_precondition for what is no file */
-async function checkTarget(place: Place, path: string): Promise<boolean> {
-  if (path.endsWith("/") || ["", ".", ".."].includes(place.name)) throw directoryError(path);
-  const stats = await lookAt(place, path);
-  if (!stats) return false;
-  if (isDirectory(stats)) throw directoryError(path);
-  if (!isRegular(stats)) throw notRegular(path);
-  return true;
-}
-
-async function lookAt(place: Place, path: string): ReturnType<Place["found"]> {
-  try {
-    return await place.found();
-  } catch (error) {
-    throw fileError(error, `error getting file info: stat ${path}`);
   }
 }

@@ -22,6 +22,15 @@ export function evaluateConditions(header: HeaderReader, now: Validators): "proc
   return isModifiedSince(header("if-modified-since"), now) === false ? "not_modified" : "proceed";
 }
 
+/** Whether the conditions of a request that changes something hold; `now` is undefined while nothing is there. */
+export function allowsChange(header: HeaderReader, now: Validators | undefined): boolean {
+  const ifMatch = header("if-match");
+  if (ifMatch !== undefined && !(now && lists(ifMatch, now.etag, { allowsWeak: false }))) return false;
+  if (ifMatch === undefined && now && isModifiedSince(header("if-unmodified-since"), now) === true) return false;
+  const ifNoneMatch = header("if-none-match");
+  return !(ifNoneMatch !== undefined && now && lists(ifNoneMatch, now.etag, { allowsWeak: true }));
+}
+
 /** Whether `If-Range`, if there is one, says that the client has parts of what is there now. */
 export function allowsRange(header: HeaderReader, now: Validators): boolean {
   const ifRange = header("if-range")?.trim();

@@ -5,16 +5,23 @@ import { type HttpMethod, type Route, type RouteHandler, route } from "../../edg
 import { finerError } from "../failures.ts";
 import { FILES_PREFIX } from "./path-rest.ts";
 import { type Reading, readPath } from "./read-rest.ts";
+import { patchFile, putFile, type Writing } from "./write-rest.ts";
+
+/** Clients leave it to the daemon to give up on uploads that have stalled. */
+const UPLOAD_IDLE_MS = 60_000;
 
 /** What the routes are made of. */
-export type NativeFilesDeps = Reading;
+export type NativeFilesDeps = Reading & Omit<Writing, "uploadIdleMs"> & Partial<Pick<Writing, "uploadIdleMs">>;
 
 /** `/v1/files/{path}`: a file, directory or link by its path. `GET` serves `HEAD` too. */
 export function nativeFilesRoutes(deps: NativeFilesDeps): Route[] {
+  const writing = { uploadIdleMs: UPLOAD_IDLE_MS, ...deps };
   const read: RouteHandler = (c) => readPath(c, deps);
   return [
     route(`GET ${FILES_PREFIX}`, { ...NATIVE, doc: { ...READ, summary: "List the root directory" } }, read),
     atPath("GET", READ, read),
+    atPath("PUT", PUT, (c) => putFile(c, writing)),
+    atPath("PATCH", PATCH, (c) => patchFile(c, writing)),
   ];
 }
 
@@ -62,3 +69,33 @@ const READ = operation(
     },
   },
 );
+
+const WRITE_FAILURES: Readonly<Record<number, AnswerDoc>> = {
+  409: { description: "something that is no file is in the way, or others changed the file meanwhile" },
+  412: { description: "If-Match, If-None-Match or If-Unmodified-Since does not hold" },
+  422: { description: "the bytes do not come to the digest that was sent with them; nothing was written" },
+  507: { description: "no space left; what was there still is" },
+};
+
+const PUT = operation(
+  "Write a file in one step, with the directories above it; append=1 adds to its end",
+  contract.WriteQuery,
+  {
+    bodyMedia: ["application/octet-stream"],
+    answers: {
+      200: { description: "the file was replaced, or added to", json: contract.Written },
+      201: { description: "the file is new", json: contract.Written },
+      ...WRITE_FAILURES,
+    },
+  },
+);
+
+const PATCH = operation("Write a part of a file in place: a resumable upload, by Content-Range", contract.PatchQuery, {
+  bodyMedia: ["application/octet-stream"],
+  answers: {
+    200: { description: "the part is in the file", json: contract.Written },
+    201: { description: "so it is, and the file is new", json: contract.Written },
+    ...WRITE_FAILURES,
+    416: { description: "the part would leave a gap; Content-Range: bytes */N says how long the file is" },
+  },
+});

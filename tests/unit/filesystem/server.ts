@@ -6,9 +6,13 @@ import { Gate } from "../../../src/edge/gate.ts";
 import { HostRule } from "../../../src/edge/host-rule.ts";
 import { signedUrls } from "../../../src/edge/http/signed-url.ts";
 import { Listeners } from "../../../src/edge/listeners.ts";
+import { AtomicWrites } from "../../../src/filesystem/atomic-writes.ts";
 import { Downloads } from "../../../src/filesystem/downloads.ts";
+import { FileLocks } from "../../../src/filesystem/file-locks.ts";
 import { Filesystem } from "../../../src/filesystem/filesystem.ts";
 import { MetadataStore } from "../../../src/filesystem/metadata.ts";
+import { nativeFilesRoutes } from "../../../src/filesystem/native/rest.ts";
+import { PartialWrites } from "../../../src/filesystem/partial-writes.ts";
 import { filesRoutes } from "../../../src/filesystem/rest.ts";
 import { filesystemRpcRoutes } from "../../../src/filesystem/rpc.ts";
 import { Uploads } from "../../../src/filesystem/uploads.ts";
@@ -26,6 +30,8 @@ export interface TestFiles extends AsyncDisposable {
   exec: ExecContext;
   filesystem: Filesystem;
   uploads: Uploads;
+  atomicWrites: AtomicWrites;
+  partialWrites: PartialWrites;
   downloads: Downloads;
   /** Where tests may do what they like. */
   root: string;
@@ -39,13 +45,16 @@ export async function testFiles(): Promise<TestFiles> {
   const users = new Users();
   const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
   const metadata = new MetadataStore(new Mounts());
+  const writing = { exec, metadata, locks: new FileLocks(), spoolDirectory: spool };
   return {
     users,
     exec,
     root,
     spool,
     filesystem: new Filesystem({ exec, metadata }),
-    uploads: new Uploads({ exec, metadata, spoolDirectory: spool }),
+    uploads: new Uploads(writing),
+    atomicWrites: new AtomicWrites(writing),
+    partialWrites: new PartialWrites(writing),
     downloads: new Downloads({ exec }),
     [Symbol.asyncDispose]: async () => {
       await rm(root, { recursive: true, force: true });
@@ -65,14 +74,16 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
   const files = await testFiles();
   const access = new Access({ token: options.token, isLocked: false });
   const { filesystem, uploads, downloads, users } = files;
+  const idle = options.uploadIdleMs ? { uploadIdleMs: options.uploadIdleMs } : {};
   const routes = [
     ...filesystemRpcRoutes(filesystem),
     ...filesRoutes({
       uploads,
       downloads,
       authorize: signedUrls(access),
-      ...(options.uploadIdleMs && { uploadIdleMs: options.uploadIdleMs }),
+      ...idle,
     }),
+    ...nativeFilesRoutes({ ...files, ...idle }),
   ];
   const listeners = new Listeners();
   const log = createLogger({ level: "error", format: "json", write: (line) => process.stderr.write(line) });

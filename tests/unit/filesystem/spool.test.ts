@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Directory } from "../../../src/filesystem/directory.ts";
 import { FileWriter } from "../../../src/filesystem/file-writer.ts";
+import { FileLocks } from "../../../src/filesystem/file-locks.ts";
 import { KeyedLocks } from "../../../src/filesystem/keyed-locks.ts";
 import { MetadataStore } from "../../../src/filesystem/metadata.ts";
 import { locate } from "../../../src/filesystem/place.ts";
@@ -21,7 +22,7 @@ test("a file system without nameless files gets a spool in the daemon's director
   expect(await readdir(files.spool)).toEqual([]);
 
   using place = await locate(join(files.root, "a"));
-  const writer = new FileWriter({ metadata: new MetadataStore(new Mounts()) });
+  const writer = new FileWriter({ metadata: new MetadataStore(new Mounts()), locks: new FileLocks() });
   const write = {
     content: spool,
     owner: SELF,
