@@ -8,6 +8,7 @@ import { Listeners } from "./edge/listeners.ts";
 import type { Route } from "./edge/route.ts";
 import { signedUrls } from "./edge/http/signed-url.ts";
 import { AtomicWrites } from "./filesystem/atomic-writes.ts";
+import { Changes } from "./filesystem/changes.ts";
 import { Downloads } from "./filesystem/downloads.ts";
 import { FileLocks } from "./filesystem/file-locks.ts";
 import { Filesystem } from "./filesystem/filesystem.ts";
@@ -135,6 +136,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     uploads: new Uploads(writing),
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
+    changes: new Changes(writing),
     downloads: new Downloads({ exec }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
@@ -162,7 +164,7 @@ function createRuns(
 
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
-  const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites } = services;
+  const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
@@ -170,7 +172,7 @@ function createRoutes(services: Services): Route[] {
     ...processRpcRoutes(processes),
     ...filesystemRpcRoutes(filesystem),
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
-    ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites }),
+    ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites, changes }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),
     ...ptyRoutes(terminals),

@@ -17,6 +17,7 @@ import { errnoName, SandboxError } from "../errors.ts";
 import { listAttributes, makeFifo, readAttribute, writeAttribute } from "../host/libc.ts";
 import { Directory, O_PATH } from "./directory.ts";
 import { isUnsupported } from "./failures.ts";
+import type { Owner } from "./owner.ts";
 import { kindOf, lstat } from "./stats.ts";
 import { writeFully } from "./write-fully.ts";
 
@@ -45,8 +46,14 @@ interface Step extends Paths {
   stats: BigIntStats;
 }
 
-interface Copying {
-  signal: AbortSignal | undefined;
+/** How a tree is copied. */
+export interface CopyOptions {
+  signal?: AbortSignal | undefined;
+  /** Whom the copies belong to, then without set-id bits; the owners of what is copied unless given. */
+  owner?: Owner | undefined;
+}
+
+interface Copying extends CopyOptions {
   /** Copies of files that have several names, by device and inode. */
   linked: Map<string, Buffer>;
 }
@@ -57,10 +64,10 @@ interface Copying {
  * owner, nor has its mode before that: nobody meets a set-uid file of the wrong user.
  * @throws the system error, SandboxError failed_precondition for sockets and devices; what was copied by then is the caller's to remove
  */
-export async function copyTree(from: Spot, to: Spot, signal?: AbortSignal): Promise<void> {
+export async function copyTree(from: Spot, to: Spot, options: CopyOptions = {}): Promise<void> {
   const target = Buffer.from(to.directory.child(to.name));
   const source = Buffer.from(from.directory.child(from.name));
-  await copy({ source, target, lasting: target }, { signal, linked: new Map() });
+  await copy({ source, target, lasting: target }, { ...options, linked: new Map() });
 }
 
 async function copy(paths: Paths, copying: Copying): Promise<void> {
@@ -69,13 +76,13 @@ async function copy(paths: Paths, copying: Copying): Promise<void> {
   const step: Step = { ...paths, stats };
   const kind = kindOf(stats);
   if (kind === S_IFDIR) return copyDirectory(paths, copying);
-  if (kind === S_IFLNK) return copyLink(step);
+  if (kind === S_IFLNK) return copyLink(step, copying.owner);
   const key = `${stats.dev}:${stats.ino}`;
   const copied = stats.nlink > 1n ? copying.linked.get(key) : undefined;
   if (copied) return link(copied, paths.target);
-  if (kind === S_IFREG) await copyFile(paths, copying.signal);
-  else if (kind === S_IFIFO) await copyFifo(step);
-  else throw new SandboxError("failed_precondition", "sockets and devices cannot be moved to another file system");
+  if (kind === S_IFREG) await copyFile(paths, copying);
+  else if (kind === S_IFIFO) await copyFifo(step, copying.owner);
+  else throw new SandboxError("failed_precondition", "sockets and devices cannot be copied");
   if (stats.nlink > 1n) copying.linked.set(key, paths.lasting);
 }
 
@@ -88,18 +95,18 @@ async function copyDirectory({ source, target, lasting }: Paths, copying: Copyin
     await copy(next, copying);
   }
   await copyAttributes(from.self, to.self);
-  await finish(to.self, await lstat(from.child(".")));
+  await finish(to.self, await lstat(from.child(".")), copying.owner);
 }
 
 /** What is opened is asked for its owner and mode: somebody may have changed what the name stands for. */
-async function copyFile({ source, target }: Paths, signal: AbortSignal | undefined): Promise<void> {
+async function copyFile({ source, target }: Paths, { signal, owner }: CopyOptions): Promise<void> {
   await using from = await open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   const stats = await from.stat({ bigint: true });
   await using to = await open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE_MODE);
   await copyContent(from, to, { isSparse: stats.blocks * STAT_BLOCK_BYTES < stats.size, signal });
   const self = `/proc/self/fd/${to.fd}`;
   await copyAttributes(`/proc/self/fd/${from.fd}`, self);
-  await finish(self, stats);
+  await finish(self, stats, owner);
 }
 
 async function copyContent(
@@ -120,16 +127,16 @@ async function copyContent(
   if (options.isSparse) await to.truncate(position);
 }
 
-async function copyLink({ source, target, stats }: Step): Promise<void> {
+async function copyLink({ source, target, stats }: Step, owner: Owner = ownerOf(stats)): Promise<void> {
   await symlink(await readlink(source, { encoding: "buffer" }), target);
-  await ignoreForbidden(lchown(target, Number(stats.uid), Number(stats.gid)));
+  await ignoreForbidden(lchown(target, owner.uid, owner.gid));
   await lutimes(target, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
 }
 
-async function copyFifo({ target, stats }: Step): Promise<void> {
+async function copyFifo({ target, stats }: Step, owner: Owner | undefined): Promise<void> {
   await makeFifo(target, PRIVATE_FILE_MODE);
   await using made = await open(target, O_PATH | O_NOFOLLOW);
-  if (kindOf(await made.stat({ bigint: true })) === S_IFIFO) await finish(`/proc/self/fd/${made.fd}`, stats);
+  if (kindOf(await made.stat({ bigint: true })) === S_IFIFO) await finish(`/proc/self/fd/${made.fd}`, stats, owner);
 }
 
 /** Attributes that the other file system or our rights do not allow are left out. */
@@ -143,11 +150,16 @@ export async function copyAttributes(from: string, to: string): Promise<void> {
   }
 }
 
-/** Owner first: changing it takes set-uid bits away. Without the right to, those are left out. */
-async function finish(path: string, stats: BigIntStats): Promise<void> {
-  const isOwned = await ignoreForbidden(chown(path, Number(stats.uid), Number(stats.gid)));
-  await chmod(path, Number(stats.mode) & (isOwned ? 0o7777 : 0o777));
+/** Owner first: changing it takes set-id bits away. Without the right to, or for another owner, those are left out. */
+async function finish(path: string, stats: BigIntStats, owner: Owner | undefined): Promise<void> {
+  const { uid, gid } = owner ?? ownerOf(stats);
+  const isOwned = await ignoreForbidden(chown(path, uid, gid));
+  await chmod(path, Number(stats.mode) & (isOwned && !owner ? 0o7777 : 0o777));
   await utimes(path, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
+}
+
+function ownerOf(stats: BigIntStats): Owner {
+  return { uid: Number(stats.uid), gid: Number(stats.gid) };
 }
 
 /** Whether it was allowed. */

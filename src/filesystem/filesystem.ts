@@ -83,7 +83,7 @@ export class Filesystem {
     const from = this.#resolveNamed(source, caller);
     const to = this.#resolveNamed(destination, caller);
     const owner = ownerFor(this.#exec.user(caller.user));
-    const shown = `${from} ${to}`;
+    const shown = `rename ${from} ${to}`;
     using origin = await locate(from);
     checkNamed(origin, from);
     await checkThere(origin, shown);
@@ -159,18 +159,18 @@ async function statOf(path: string): Promise<Stats | undefined> {
 }
 
 /** @throws SandboxError not_found */
-async function checkThere(place: Place, shown: string): Promise<void> {
-  const what = `source file not found: rename ${shown}`;
+export async function checkThere(place: Place, shown: string): Promise<void> {
+  const what = `source file not found: ${shown}`;
   if (!place.hasDirectory) throw new SandboxError("not_found", `${what}: no such file or directory`);
   try {
     await lstat(place.path);
   } catch (error) {
-    throw isMissing(error) ? notFound(what, error) : fileError(error, `error renaming: rename ${shown}`);
+    throw isMissing(error) ? notFound(what, error) : fileError(error, `error renaming: ${shown}`);
   }
 }
 
 /** @throws SandboxError invalid_argument for paths whose last name is none */
-function checkNamed(place: Place, path: string): void {
+export function checkNamed(place: Place, path: string): void {
   if (place.name !== "" && place.name !== "." && place.name !== "..") return;
   throw new SandboxError("invalid_argument", `path ${JSON.stringify(path)} has no name that could be moved or removed`);
 }

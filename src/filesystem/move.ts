@@ -1,10 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
-import { copyTree } from "./copy.ts";
+import { renameExclusively } from "../host/libc.ts";
+import { type CopyOptions, copyTree } from "./copy.ts";
 import { fileError, isMissing } from "./failures.ts";
 import type { Place } from "./place.ts";
 import { removeTree } from "./remove.ts";
+import { temporaryName } from "./staged-file.ts";
 import { isDirectory, lstat } from "./stats.ts";
 
 /** Why a rename was refused, for the ones that are a matter of what is where. */
@@ -18,27 +19,71 @@ const REFUSALS: Readonly<Record<string, "already_exists" | "failed_precondition"
   ENOENT: "not_found",
 };
 
+/** What both moving and copying to another place need to know. */
+export interface PlacingOptions extends CopyOptions {
+  /** What is done, with both paths, for messages: `rename /a /b`. */
+  shown: string;
+  /** Whether a file at the destination is replaced; true unless given. A directory never is. */
+  mayReplace?: boolean;
+}
+
 /**
  * Moves what is at `source` to `destination`, replacing a file there, never a directory. Over the border of a file system it is copied,
  * put in place whole, and removed at its old place.
  * @throws SandboxError not_found, already_exists, failed_precondition (a directory into itself, …), permission_denied, internal
  */
-export async function movePlace(
-  source: Place,
-  destination: Place,
-  options: { shown: string; signal?: AbortSignal | undefined },
-): Promise<void> {
+export async function movePlace(source: Place, destination: Place, options: PlacingOptions): Promise<void> {
   if (await holdsDirectory(destination)) throw refusal("already_exists", "file exists", options.shown);
   try {
-    return await rename(source.path, destination.path);
+    return await renameTo(source.path, destination.path, options);
   } catch (error) {
     if (errnoName(error) !== "EXDEV") throw moveError(error, options.shown);
   }
-  await checkNotInside(source, destination, options.shown);
+  await copyPlace(source, destination, options);
   try {
-    await moveAcross(source, destination, options.signal);
+    await removeTree(source.directory, source.name);
   } catch (error) {
+    throw fileError(error, "error renaming: copied, but not all of the source could be removed");
+  }
+}
+
+/**
+ * Copies what is at `source`, with everything in it, to `destination`, where it is whole from the moment that it is there.
+ * @throws as {@link movePlace}
+ */
+export async function copyPlace(source: Place, destination: Place, options: PlacingOptions): Promise<void> {
+  if (await holdsDirectory(destination)) throw refusal("already_exists", "file exists", options.shown);
+  await checkNotInside(source, destination, options.shown);
+  const { directory } = destination;
+  const name = temporaryName();
+  try {
+    await copyTree({ directory: source.directory, name: source.name }, { directory, name }, options);
+    await renameTo(directory.child(name), destination.path, options);
+  } catch (error) {
+    await removeTree(directory, name).catch(() => undefined); // the error that led here is the one to tell
     throw moveError(error, options.shown);
+  }
+}
+
+/** Where a file system cannot tell in one step whether a name is free, a file that comes in the same moment is replaced. */
+async function renameTo(from: string, to: string, { mayReplace = true, shown }: PlacingOptions): Promise<void> {
+  if (mayReplace) return rename(from, to);
+  try {
+    return await renameExclusively(from, to);
+  } catch (error) {
+    if (errnoName(error) !== "EINVAL") throw error;
+  }
+  if (await isThere(to)) throw refusal("already_exists", "file exists", shown);
+  await rename(from, to);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 
@@ -58,28 +103,11 @@ async function checkNotInside(source: Place, destination: Place, shown: string):
   if (to === tree || to.startsWith(`${tree}/`)) throw refusal("failed_precondition", "invalid argument", shown);
 }
 
-async function moveAcross(source: Place, destination: Place, signal: AbortSignal | undefined): Promise<void> {
-  const { directory } = destination;
-  const name = `.guestd-${randomBytes(8).toString("hex")}`;
-  try {
-    await copyTree({ directory: source.directory, name: source.name }, { directory, name }, signal);
-    await rename(directory.child(name), destination.path);
-  } catch (error) {
-    await removeTree(directory, name).catch(() => undefined); // the error that led here is the one to tell
-    throw error;
-  }
-  try {
-    await removeTree(source.directory, source.name);
-  } catch (error) {
-    throw fileError(error, "error renaming: copied, but not all of the source could be removed");
-  }
-}
-
 function moveError(error: unknown, shown: string): unknown {
   const name = errnoName(error);
   if (name === undefined) return error;
   const code = REFUSALS[name];
-  return code ? refusal(code, errnoText(error), shown, error) : fileError(error, `error renaming: rename ${shown}`);
+  return code ? refusal(code, errnoText(error), shown, error) : fileError(error, `${failed(shown)}: ${shown}`);
 }
 
 function refusal(
@@ -88,6 +116,10 @@ function refusal(
   shown: string,
   cause?: unknown,
 ): SandboxError {
-  const what = code === "not_found" ? "source file not found" : "error renaming";
-  return new SandboxError(code, `${what}: rename ${shown}: ${why}`, { cause });
+  const what = code === "not_found" ? "source file not found" : failed(shown);
+  return new SandboxError(code, `${what}: ${shown}: ${why}`, { cause });
+}
+
+function failed(shown: string): string {
+  return shown.startsWith("copy ") ? "error copying" : "error renaming";
 }

@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import { chown, mkdir, readlink } from "node:fs/promises";
+import { chmod, chown, mkdir, readlink } from "node:fs/promises";
 import { posix } from "node:path";
 import { errnoName, SandboxError } from "../errors.ts";
 import { Directory } from "./directory.ts";
@@ -69,11 +69,12 @@ export class Place implements Disposable {
     }
   }
 
-  /** @throws the system error: EEXIST when something of that name is there */
-  async makeDirectory(owner: Owner): Promise<void> {
+  /** With exactly the bits of `mode`, or the usual ones. @throws the system error: EEXIST when something of that name is there */
+  async makeDirectory(owner: Owner, mode?: number): Promise<void> {
     await mkdir(this.path, NEW_DIRECTORY_MODE);
     using made = await this.#directory.openChild(this.name);
     await chown(made.self, owner.uid, owner.gid);
+    if (mode !== undefined) await chmod(made.self, mode);
   }
 
   [Symbol.dispose](): void {

@@ -23,6 +23,7 @@ const SIGNAL_SET_BYTES = 128;
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
+const RENAME_NOREPLACE = 1;
 /** Names of all attributes of one file: the kernel's own limit (XATTR_LIST_MAX). */
 const ATTRIBUTE_LIST_BYTES = 64 * 1024;
 const ATTRIBUTE_VALUE_BYTES = 64 * 1024;
@@ -74,6 +75,9 @@ const native = {
   removexattr: bind<BackgroundCall<[Buffer, string]>>("int removexattr(const void *path, const char *name)"),
   linkat: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
     "int linkat(int from_fd, const void *from, int to_fd, const void *to, int flags)",
+  ),
+  renameat2: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
+    "int renameat2(int from_fd, const void *from, int to_fd, const void *to, uint32_t flags)",
   ),
   mkfifo: bind<BackgroundCall<[Buffer, number]>>("int mkfifo(const void *path, uint32_t mode)"),
   posixSpawn: bind<IntCall<[number[], string, Buffer, Buffer, (string | null)[], (string | null)[]]>>(
@@ -259,6 +263,12 @@ export async function removeAttribute(path: string | Buffer, name: string): Prom
 export async function linkDescriptor(fd: number, path: string): Promise<void> {
   const from = cPath(`/proc/self/fd/${fd}`);
   await inBackground("linkat", native.linkat, AT_FDCWD, from, AT_FDCWD, cPath(path), AT_SYMLINK_FOLLOW);
+}
+
+/** Renames unless something is called `to`: EEXIST then; EINVAL where the file system cannot tell in one step. */
+export async function renameExclusively(from: string | Buffer, to: string | Buffer): Promise<void> {
+  const [source, target] = [cPath(from), cPath(to)];
+  await inBackground("renameat2", native.renameat2, AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE);
 }
 
 /** Makes a FIFO. */

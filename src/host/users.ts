@@ -19,6 +19,7 @@ interface Database {
   users: Map<string, Identity>;
   userNames: Map<number, string>;
   groupNames: Map<number, string>;
+  groupIds: Map<string, number>;
 }
 
 /**
@@ -68,6 +69,11 @@ export class Users {
     return this.#load().groupNames.get(gid) ?? String(gid);
   }
 
+  /** Number of the group of that name, or undefined. */
+  findGroup(name: string): number | undefined {
+    return this.#load().groupIds.get(name);
+  }
+
   #load(): Database {
     const stamp = `${stampOf(this.#passwd)} ${stampOf(this.#group)}`;
     if (this.#database?.stamp !== stamp) this.#database = readDatabase(stamp, this.#passwd, this.#group);
@@ -102,10 +108,12 @@ function parseId(text = ""): number | undefined {
 function readDatabase(stamp: string, passwd: string, group: string): Database {
   const memberships = new Map<string, number[]>();
   const groupNames = new Map<number, string>();
+  const groupIds = new Map<string, number>();
   for (const [name = "", , number, members = ""] of fieldsOf(group)) {
     const gid = parseId(number);
     if (gid === undefined) continue;
     if (!groupNames.has(gid)) groupNames.set(gid, name);
+    if (!groupIds.has(name)) groupIds.set(name, gid);
     for (const member of members.split(",").filter(Boolean)) {
       memberships.set(member, [...(memberships.get(member) ?? []), gid]);
     }
@@ -119,5 +127,5 @@ function readDatabase(stamp: string, passwd: string, group: string): Database {
     users.set(name, { name, uid, gid, groups, home: home || "/", shell: shell || "/bin/sh" });
     if (!userNames.has(uid)) userNames.set(uid, name);
   }
-  return { stamp, users, userNames, groupNames };
+  return { stamp, users, userNames, groupNames, groupIds };
 }

@@ -3,6 +3,7 @@ import * as contract from "../../contracts/native-files.ts";
 import type { AnswerDoc, OperationDoc } from "../../edge/operation-doc.ts";
 import { type HttpMethod, type Route, type RouteHandler, route } from "../../edge/route.ts";
 import { finerError } from "../failures.ts";
+import { type Changing, changePath, removePath } from "./change-rest.ts";
 import { FILES_PREFIX } from "./path-rest.ts";
 import { type Reading, readPath } from "./read-rest.ts";
 import { patchFile, putFile, type Writing } from "./write-rest.ts";
@@ -11,7 +12,10 @@ import { patchFile, putFile, type Writing } from "./write-rest.ts";
 const UPLOAD_IDLE_MS = 60_000;
 
 /** What the routes are made of. */
-export type NativeFilesDeps = Reading & Omit<Writing, "uploadIdleMs"> & Partial<Pick<Writing, "uploadIdleMs">>;
+export type NativeFilesDeps = Reading &
+  Changing &
+  Omit<Writing, "uploadIdleMs"> &
+  Partial<Pick<Writing, "uploadIdleMs">>;
 
 /** `/v1/files/{path}`: a file, directory or link by its path. `GET` serves `HEAD` too. */
 export function nativeFilesRoutes(deps: NativeFilesDeps): Route[] {
@@ -22,6 +26,8 @@ export function nativeFilesRoutes(deps: NativeFilesDeps): Route[] {
     atPath("GET", READ, read),
     atPath("PUT", PUT, (c) => putFile(c, writing)),
     atPath("PATCH", PATCH, (c) => patchFile(c, writing)),
+    atPath("POST", CHANGE, (c) => changePath(c, deps)),
+    atPath("DELETE", REMOVE, (c) => removePath(c, deps)),
   ];
 }
 
@@ -97,5 +103,22 @@ const PATCH = operation("Write a part of a file in place: a resumable upload, by
     201: { description: "so it is, and the file is new", json: contract.Written },
     ...WRITE_FAILURES,
     416: { description: "the part would leave a gap; Content-Range: bytes */N says how long the file is" },
+  },
+});
+
+const CHANGE = operation("Make a directory or link, move, copy, change mode or owner", contract.ChangeQuery, {
+  body: contract.ChangeBody,
+  answers: {
+    200: { description: "what is there now", json: contract.NativeEntry },
+    201: { description: "what was made", json: contract.NativeEntry },
+    409: { description: "something is in the way" },
+  },
+});
+
+const REMOVE = operation("Remove a file or an empty directory; recursive=1 also what is in it", contract.RemoveQuery, {
+  answers: {
+    204: { description: "it is gone" },
+    409: { description: "the directory is not empty" },
+    412: { description: "the file is not as the request expects it to be" },
   },
 });

@@ -7,6 +7,7 @@ import { HostRule } from "../../../src/edge/host-rule.ts";
 import { signedUrls } from "../../../src/edge/http/signed-url.ts";
 import { Listeners } from "../../../src/edge/listeners.ts";
 import { AtomicWrites } from "../../../src/filesystem/atomic-writes.ts";
+import { Changes } from "../../../src/filesystem/changes.ts";
 import { Downloads } from "../../../src/filesystem/downloads.ts";
 import { FileLocks } from "../../../src/filesystem/file-locks.ts";
 import { Filesystem } from "../../../src/filesystem/filesystem.ts";
@@ -32,6 +33,7 @@ export interface TestFiles extends AsyncDisposable {
   uploads: Uploads;
   atomicWrites: AtomicWrites;
   partialWrites: PartialWrites;
+  changes: Changes;
   downloads: Downloads;
   /** Where tests may do what they like. */
   root: string;
@@ -55,6 +57,7 @@ export async function testFiles(): Promise<TestFiles> {
     uploads: new Uploads(writing),
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
+    changes: new Changes(writing),
     downloads: new Downloads({ exec }),
     [Symbol.asyncDispose]: async () => {
       await rm(root, { recursive: true, force: true });

@@ -1,0 +1,48 @@
+import { chown, open, readlink, rename, symlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { errnoName } from "../errors.ts";
+import { type Directory, O_PATH } from "./directory.ts";
+import type { Owner } from "./owner.ts";
+import { removeTree } from "./remove.ts";
+import { temporaryName } from "./staged-file.ts";
+import { isLink } from "./stats.ts";
+
+const { O_NOFOLLOW } = constants;
+
+/** A symbolic link to be made: what it leads to, as it is stored, and whose it is. */
+export interface NewLink {
+  target: string;
+  owner: Owner;
+}
+
+/** Makes a link. False: something of that name is there. @throws the system error */
+export async function makeLink(directory: Directory, name: string, { target, owner }: NewLink): Promise<boolean> {
+  try {
+    await symlink(target, directory.child(name));
+  } catch (error) {
+    if (errnoName(error) === "EEXIST") return false;
+    throw error;
+  }
+  await give(directory.child(name), { target, owner });
+  return true;
+}
+
+/** Puts a link in the place of the file or link `name`, in one step. @throws the system error: EISDIR for a directory */
+export async function replaceByLink(directory: Directory, name: string, link: NewLink): Promise<void> {
+  const temporary = temporaryName();
+  try {
+    await makeLink(directory, temporary, link);
+    await rename(directory.child(temporary), directory.child(name));
+  } catch (error) {
+    await removeTree(directory, temporary).catch(() => undefined); // the error that led here is the one to tell
+    throw error;
+  }
+}
+
+/** What somebody has put in the new link's place meanwhile is left alone: it is opened, looked at, and only then given away. */
+async function give(path: string, { target, owner }: NewLink): Promise<void> {
+  await using made = await open(path, O_PATH | O_NOFOLLOW);
+  const self = `/proc/self/fd/${made.fd}`;
+  if (!isLink(await made.stat({ bigint: true })) || (await readlink(path)) !== target) return;
+  await chown(self, owner.uid, owner.gid);
+}

@@ -1,0 +1,49 @@
+import type { BigIntStats } from "node:fs";
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { Directory, O_PATH } from "./directory.ts";
+import { isMissing } from "./failures.ts";
+import { isDirectory, isLink } from "./stats.ts";
+
+const { O_NOFOLLOW } = constants;
+
+/** Something in the tree, opened without any right to its content. */
+export interface Visited {
+  /** A path of it for any call, whatever it is called by now. */
+  self: string;
+  stats: BigIntStats;
+}
+
+/**
+ * Opens what is called `name` in `directory` and hands it to `visit`; with `isRecursive`, first everything in it. Links are passed over
+ * and never followed, also those that somebody puts in the tree meanwhile. What vanishes in the tree is no error.
+ * @returns false when `name` is a link
+ * @throws the system error, and what `visit` throws
+ */
+export async function visitTree(
+  directory: Directory,
+  name: string | Buffer,
+  options: { isRecursive: boolean; signal: AbortSignal | undefined; visit: (visited: Visited) => Promise<void> },
+): Promise<boolean> {
+  options.signal?.throwIfAborted();
+  await using file = await open(directory.child(name), O_PATH | O_NOFOLLOW);
+  const stats = await file.stat({ bigint: true });
+  if (isLink(stats)) return false;
+  const self = `/proc/self/fd/${file.fd}`;
+  if (options.isRecursive && isDirectory(stats)) {
+    using inner = await Directory.open(self);
+    for (const child of await readdir(inner.self, { encoding: "buffer" })) {
+      await ignoreMissing(visitTree(inner, child, options));
+    }
+  }
+  await options.visit({ self, stats });
+  return true;
+}
+
+async function ignoreMissing(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
