@@ -9,6 +9,8 @@ import type { Route } from "./edge/route.ts";
 import { signedUrls } from "./edge/http/signed-url.ts";
 import { AtomicWrites } from "./filesystem/atomic-writes.ts";
 import { Changes } from "./filesystem/changes.ts";
+import { composeRoutes } from "./filesystem/compose-rest.ts";
+import { Compositions } from "./filesystem/compositions.ts";
 import { Downloads } from "./filesystem/downloads.ts";
 import { FileLocks } from "./filesystem/file-locks.ts";
 import { Filesystem } from "./filesystem/filesystem.ts";
@@ -137,6 +139,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
     changes: new Changes(writing),
+    compositions: new Compositions(writing),
     downloads: new Downloads({ exec }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
@@ -164,7 +167,7 @@ function createRuns(
 
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, runControl, contexts, info, access, version } = services;
-  const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes } = services;
+  const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
@@ -172,6 +175,7 @@ function createRoutes(services: Services): Route[] {
     ...processRpcRoutes(processes),
     ...filesystemRpcRoutes(filesystem),
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
+    ...composeRoutes(compositions),
     ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites, changes }),
     ...startRoutes(processes, new IdempotentStarts()),
     ...runsRoutes(runControl),

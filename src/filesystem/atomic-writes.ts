@@ -1,12 +1,12 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { errnoName, errnoText, SandboxError } from "../errors.ts";
+import { errnoName, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import { fillSpool } from "./content.ts";
 import { O_PATH } from "./directory.ts";
 import { type FileState, stateOf } from "./downloads.ts";
 import { syncFile, syncPlace } from "./durability.ts";
-import { directoryError, fileError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
+import { directoryError, fileError, isMissing, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
 import type { Caller } from "./filesystem.ts";
 import { FileWriter, writeError } from "./file-writer.ts";
@@ -14,7 +14,7 @@ import type { MetadataStore } from "./metadata.ts";
 import { type Owner, ownerFor } from "./owner.ts";
 import { locateTarget, type Place } from "./place.ts";
 import { openSpool, type Spool } from "./spool.ts";
-import { StagedFile } from "./staged-file.ts";
+import { type StagedFile, withStaged } from "./staged-file.ts";
 import { isDirectory, isRegular } from "./stats.ts";
 import type { Metadata } from "./types.ts";
 import { checkTarget, inDirectory } from "./write-target.ts";
@@ -141,31 +141,20 @@ export class AtomicWrites {
   }
 
   async #put(place: Place, job: Job): Promise<Outcome> {
-    const spooled = StagedFile.ofSpool(job.content);
-    if (spooled) {
-      await using staged = spooled;
-      const outcome = await this.#putStaged(place, staged, job);
-      if (outcome) return outcome;
+    try {
+      return await withStaged(job.content, place.directory, (staged) => this.#putStaged(place, staged, job));
+    } catch (error) {
+      throw errnoName(error) === undefined ? error : writeError(error, job.declaredBytes);
     }
-    await using staged = await stageBeside(place, job);
-    const outcome = await this.#putStaged(place, staged, job);
-    return outcome ?? this.#putInPlace(place, job);
   }
 
-  /** Undefined when the file would have to leave the file system it is staged on. */
-  async #putStaged(place: Place, staged: StagedFile, job: Job): Promise<Outcome | undefined> {
-    try {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-        await using before = await openCurrent(place, job.path);
-        if (before) return await this.#replace(place, { before, staged, job });
-        await staged.give(job.owner, job.mode);
-        if (job.isDurable) await staged.handle.sync();
-        if (await staged.createAs(place.path)) return { isNew: true, isAtomic: true };
-      }
-    } catch (error) {
-      if (errnoName(error) === "EXDEV") return undefined;
-      if (isNoSpace(error)) throw noSpace(`no space for the file ${job.path}: ${errnoText(error)}`, error);
-      throw fileError(error, `error writing file ${job.path}`);
+  async #putStaged(place: Place, staged: StagedFile, job: Job): Promise<Outcome> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      await using before = await openCurrent(place, job.path);
+      if (before) return await this.#replace(place, { before, staged, job });
+      await staged.give(job.owner, job.mode);
+      if (job.isDurable) await staged.handle.sync();
+      if (await staged.createAs(place.path)) return { isNew: true, isAtomic: true };
     }
     throw new SandboxError("aborted", `error writing file ${job.path}: others make and remove it`);
   }
@@ -226,18 +215,5 @@ async function openForAppending(place: Place, shownPath: string): Promise<FileHa
     if (errnoName(error) === "EISDIR") throw directoryError(shownPath);
     if (errnoName(error) === "ENXIO") throw notRegular(shownPath);
     throw fileError(error, `error opening file: open ${shownPath}`);
-  }
-}
-
-/** The content in the file's own directory, under a name of its own. */
-async function stageBeside(place: Place, job: Job): Promise<StagedFile> {
-  await using stack = new AsyncDisposableStack();
-  try {
-    const staged = stack.use(await StagedFile.inDirectory(place.directory));
-    await job.content.copyTo(staged.handle, 0, job.content.sizeBytes);
-    stack.move();
-    return staged;
-  } catch (error) {
-    throw writeError(error, job.declaredBytes);
   }
 }

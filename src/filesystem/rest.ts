@@ -57,7 +57,7 @@ async function answer(
 }
 
 /** An unknown account, in the words of this endpoint. */
-function userError(error: unknown, username: string | undefined): unknown {
+export function userError(error: unknown, username: string | undefined): unknown {
   if (!(error instanceof SandboxError) || error.reason !== "user_unknown") return error;
   const name = username ?? /'(.*)'/s.exec(error.message)?.[1] ?? "";
   const message = `error looking up user '${name}': user: unknown user ${name}`;

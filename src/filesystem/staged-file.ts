@@ -103,6 +103,30 @@ export class StagedFile implements AsyncDisposable {
   }
 }
 
+/**
+ * Lends `work` what `spool` holds as a staged file that can get its name in `directory`. Where that turns out to be on another mount (the
+ * system says EXDEV), `work` gets another try with a copy in the very directory.
+ * @throws the system error, and what `work` throws
+ */
+export async function withStaged<T>(
+  spool: Spool,
+  directory: Directory,
+  work: (staged: StagedFile) => Promise<T>,
+): Promise<T> {
+  const spooled = StagedFile.ofSpool(spool);
+  if (spooled) {
+    await using staged = spooled;
+    try {
+      return await work(staged);
+    } catch (error) {
+      if (errnoName(error) !== "EXDEV") throw error;
+    }
+  }
+  await using staged = await StagedFile.inDirectory(directory);
+  await spool.copyTo(staged.handle, 0, spool.sizeBytes);
+  return await work(staged);
+}
+
 /** One that no two calls ever choose. */
 export function temporaryName(): string {
   return `.guestd-${randomBytes(8).toString("hex")}`;

@@ -8,6 +8,8 @@ import { signedUrls } from "../../../src/edge/http/signed-url.ts";
 import { Listeners } from "../../../src/edge/listeners.ts";
 import { AtomicWrites } from "../../../src/filesystem/atomic-writes.ts";
 import { Changes } from "../../../src/filesystem/changes.ts";
+import { composeRoutes } from "../../../src/filesystem/compose-rest.ts";
+import { Compositions } from "../../../src/filesystem/compositions.ts";
 import { Downloads } from "../../../src/filesystem/downloads.ts";
 import { FileLocks } from "../../../src/filesystem/file-locks.ts";
 import { Filesystem } from "../../../src/filesystem/filesystem.ts";
@@ -34,6 +36,7 @@ export interface TestFiles extends AsyncDisposable {
   atomicWrites: AtomicWrites;
   partialWrites: PartialWrites;
   changes: Changes;
+  compositions: Compositions;
   downloads: Downloads;
   /** Where tests may do what they like. */
   root: string;
@@ -58,6 +61,7 @@ export async function testFiles(): Promise<TestFiles> {
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
     changes: new Changes(writing),
+    compositions: new Compositions(writing),
     downloads: new Downloads({ exec }),
     [Symbol.asyncDispose]: async () => {
       await rm(root, { recursive: true, force: true });
@@ -86,6 +90,7 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
       authorize: signedUrls(access),
       ...idle,
     }),
+    ...composeRoutes(files.compositions),
     ...nativeFilesRoutes({ ...files, ...idle }),
   ];
   const listeners = new Listeners();
