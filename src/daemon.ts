@@ -22,6 +22,7 @@ import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
+import { FreedMemory } from "./host/freed-memory.ts";
 import { Launcher } from "./host/launcher.ts";
 import { Mounts } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
@@ -63,6 +64,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   await using stack = new AsyncDisposableStack();
   const services = createServices(stack, config, log);
   const routes = createRoutes(services);
+  const freedMemory = stack.use(new FreedMemory({ log }));
   const listeners = stack.use(new Listeners());
   const app = createApp(
     {
@@ -73,6 +75,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       log,
       checkUser: (name) => void services.users.get(name),
       server: `guestd/${config.version}`,
+      onMoved: (bytes) => freedMemory.note(bytes),
     },
     listeners.faceOf,
   );

@@ -19,6 +19,8 @@ export interface AppOptions {
   checkUser: (name: string) => void;
   /** Value of the `Server` header. */
   server: string;
+  /** Told when a request is over, with the bytes that it and its answer have moved. */
+  onMoved: (bytes: number) => void;
 }
 
 /** Builds the one app; `faceOf` tells which listener a request came in on. */
@@ -32,6 +34,7 @@ export function createApp(options: AppOptions, faceOf: (c: EdgeContext) => Face)
     outgoing.setHeader("Server", options.server);
     outgoing.setHeader("X-Request-Id", request.id);
     logRequest(c, log);
+    noteMoved(c.env, options.onMoved);
     const isGuarded = options.guardsHost && gate.state === "open" && c.req.path !== "/health";
     const refused = isGuarded ? checkHost(c, hostRule) : undefined;
     if (refused) return refused;
@@ -46,6 +49,12 @@ export function createApp(options: AppOptions, faceOf: (c: EdgeContext) => Face)
   });
   app.onError((error, c) => errorResponse(c, error, familyOf(c.req.path)));
   return app;
+}
+
+function noteMoved({ incoming: { socket }, outgoing }: EdgeEnv["Bindings"], onMoved: AppOptions["onMoved"]): void {
+  const moved = (): number => socket.bytesRead + socket.bytesWritten;
+  const before = moved();
+  outgoing.once("close", () => onMoved(moved() - before));
 }
 
 function byPath(routes: readonly Route[]): Map<string, Route[]> {

@@ -79,6 +79,7 @@ const native = {
   renameat2: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
     "int renameat2(int from_fd, const void *from, int to_fd, const void *to, uint32_t flags)",
   ),
+  mallocTrim: bind<BackgroundCall<[number]>>("int malloc_trim(size_t pad)"),
   mkfifo: bind<BackgroundCall<[Buffer, number]>>("int mkfifo(const void *path, uint32_t mode)"),
   posixSpawn: bind<IntCall<[number[], string, Buffer, Buffer, (string | null)[], (string | null)[]]>>(
     "int posix_spawn(_Out_ int *pid, const char *file, void *actions, void *attributes, const char **argv, const char **envp)",
@@ -274,4 +275,9 @@ export async function renameExclusively(from: string | Buffer, to: string | Buff
 /** Makes a FIFO. */
 export async function makeFifo(path: string | Buffer, mode: number): Promise<void> {
   await inBackground("mkfifo", native.mkfifo, cPath(path), mode);
+}
+
+/** Gives the system back what the C library keeps of memory that was freed. */
+export async function returnFreeMemory(): Promise<void> {
+  await inBackground("malloc_trim", native.mallocTrim, 0);
 }

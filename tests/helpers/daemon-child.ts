@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { readConfig } from "../../src/config.ts";
 import { startDaemon } from "../../src/daemon.ts";
+import { returnFreeMemory } from "../../src/host/libc.ts";
 import { createLogger } from "../../src/log.ts";
 import type { Answer, Question } from "./forked-daemon.ts";
 
@@ -49,6 +50,7 @@ async function forceCollection(): Promise<void> {
     await turn(); // what finishes its work in this turn is garbage in the next
     await collect?.({ type: "major", execution: "async", flavor: "last-resort" });
   }
+  await returnFreeMemory();
 }
 
 async function answer({ id, ask }: Question): Promise<void> {

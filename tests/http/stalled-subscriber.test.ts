@@ -34,8 +34,8 @@ async function receiveAll(url: string, { process, id }: { process: { pid: number
 test("one that stops reading keeps another from nothing of a gigabyte, and costs the daemon no memory", async () => {
   await using daemon = await startForkedDaemon();
   const { url } = daemon;
-  // The same without it first: what grows once has grown then.
-  expect(await receiveAll(url, await startPrinter(url))).toBe(BYTES);
+  // The same without it first: what grows once (compiled code, pools of buffers) has grown then.
+  for (let round = 0; round < 2; round += 1) expect(await receiveAll(url, await startPrinter(url))).toBe(BYTES);
   const printer = await startPrinter(url);
   const stalled = await WireStream.open(url, CONNECT, { process: printer.process });
   stalled.response.pause();
@@ -48,4 +48,4 @@ test("one that stops reading keeps another from nothing of a gigabyte, and costs
   const body = envelope({ process: printer.process, resumeFrom: { stdout: "0" } });
   const late = await send(url, { path: CONNECT, headers: JSON_STREAM, body });
   expect(late.body.toString("latin1")).toContain("out_of_range");
-});
+}, 120_000);

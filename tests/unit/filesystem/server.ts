@@ -104,6 +104,7 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
       log,
       checkUser: (name) => void users.get(name),
       server: "guestd/test",
+      onMoved: () => undefined,
     },
     listeners.faceOf,
   );
