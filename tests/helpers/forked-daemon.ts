@@ -36,12 +36,18 @@ export interface ForkedDaemon extends AsyncDisposable {
   /** Memory after a forced collection. */
   memory(): Promise<Memory>;
   log(): Promise<LogSummary>;
+  /** Ends it with SIGKILL: nothing of its own is cleaned up. Resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
-export async function startForkedDaemon(argv: readonly string[] = []): Promise<ForkedDaemon> {
+export async function startForkedDaemon(
+  argv: readonly string[] = [],
+  options: { temporaryFolder?: string } = {},
+): Promise<ForkedDaemon> {
   const child = fork(join(import.meta.dirname, "daemon-child.ts"), [...argv], {
     execArgv: ["--expose-gc", "--disable-sigusr1"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, ...(options.temporaryFolder && { TMPDIR: options.temporaryFolder }) },
   });
   const waiting = new Map<number, (answer: Answer) => void>();
   const gone = Promise.withResolvers<never>();
@@ -72,6 +78,10 @@ export async function startForkedDaemon(argv: readonly string[] = []): Promise<F
     url: `http://127.0.0.1:${port}`,
     memory: async () => (await ask("memory")).memory ?? { rss: 0, heapUsed: 0, external: 0 },
     log: async () => (await ask("log")).log ?? { counts: {}, troubles: [] },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) await ask("stop").catch(() => undefined);
       await exited;

@@ -1,0 +1,36 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+
+const run = promisify(execFile);
+
+/** Runs a script of checks against a daemon once, and makes each check a test of its own. */
+export function testWalk(scriptName: string): void {
+  const script = join(import.meta.dirname, scriptName);
+  const names = [...readFileSync(script, "utf8").matchAll(/^(?:is|has) "([^"]+)"/gm)].map(([, name = ""]) => name);
+  const results = new Map<string, string>();
+  let daemon: TestDaemon;
+  let scratch = "";
+
+  beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), "guestd-curl-"));
+    daemon = await startTestDaemon();
+    const { stdout } = await run("/bin/sh", [script, daemon.url, scratch], { timeout: 50_000 });
+    for (const line of stdout.trim().split("\n")) {
+      const [, verdict = "", name = "", came = ""] = /^(ok|not ok) ([^:]*)(?:: (.*))?$/.exec(line) ?? [];
+      results.set(name, verdict === "ok" ? "ok" : came);
+    }
+  });
+  afterAll(async () => {
+    await daemon?.[Symbol.asyncDispose]();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  test.each(names)("%s", (name) => {
+    expect(results.get(name)).toBe("ok");
+  });
+}
