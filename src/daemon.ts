@@ -24,6 +24,7 @@ import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
 import { Launcher } from "./host/launcher.ts";
+import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { Mounts } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
@@ -121,7 +122,8 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     exec,
   });
   const metadata = new MetadataStore(new Mounts());
-  const writing = { exec, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
+  const rights = OWN_RIGHTS;
+  const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
   return {
     users,
     access,
@@ -137,13 +139,13 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     metrics: stack.use(new Metrics()),
     processes: new Processes({ runs, exec, cachedLogin }),
     terminals: new Terminals({ runs, exec }),
-    filesystem: new Filesystem({ exec, metadata }),
+    filesystem: new Filesystem({ exec, rights, metadata }),
     uploads: new Uploads(writing),
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
     changes: new Changes(writing),
     compositions: new Compositions(writing),
-    downloads: new Downloads({ exec }),
+    downloads: new Downloads({ exec, rights }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
   };

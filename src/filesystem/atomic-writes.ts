@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { errnoName, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import { fillSpool } from "./content.ts";
 import { O_PATH } from "./directory.ts";
 import { type FileState, stateOf } from "./downloads.ts";
@@ -71,14 +71,22 @@ type Outcome = Pick<AtomicResult, "isNew" | "isAtomic">;
  */
 export class AtomicWrites {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #metadata: MetadataStore;
   readonly #locks: FileLocks;
   readonly #writer: FileWriter;
   readonly #spoolDirectory: string;
 
   /** `spoolDirectory` is the daemon's own, made when first needed. */
-  constructor(deps: { exec: ExecContext; metadata: MetadataStore; locks: FileLocks; spoolDirectory: string }) {
+  constructor(deps: {
+    exec: ExecContext;
+    rights: FileRights;
+    metadata: MetadataStore;
+    locks: FileLocks;
+    spoolDirectory: string;
+  }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#metadata = deps.metadata;
     this.#locks = deps.locks;
     this.#writer = new FileWriter(deps);
@@ -94,7 +102,7 @@ export class AtomicWrites {
     const user = this.#exec.user(caller.user);
     const owner = ownerFor(user);
     const path = this.#exec.resolve(write.path, user);
-    using place = await inDirectory(locateTarget(path));
+    using place = await inDirectory(locateTarget(this.#rights.of(user), path));
     await checkTarget(place, path);
     // What is not as expected now will hardly be after the body: it need not be sent.
     write.expect?.(await stateOf(place, path));
@@ -125,16 +133,16 @@ export class AtomicWrites {
   async #append(place: Place, job: Job): Promise<Outcome | undefined> {
     await using file = await openForAppending(place, job.path);
     if (!file) return undefined;
-    const stats = await file.stat({ bigint: true });
+    const stats = await file.stat();
     if (!isRegular(stats)) throw notRegular(job.path);
     using _ = await this.#locks.ofFile(stats);
-    const { size } = await file.stat();
+    const sizeBytes = Number((await file.stat()).size);
     try {
       await job.content.copyTo(file, 0, job.content.sizeBytes);
       if (job.mode !== undefined) await file.chmod(job.mode);
       if (job.isDurable) await file.sync();
     } catch (error) {
-      await file.truncate(size);
+      await file.truncate(sizeBytes);
       throw writeError(error, job.declaredBytes);
     }
     return { isNew: false, isAtomic: true };
@@ -161,11 +169,11 @@ export class AtomicWrites {
 
   async #replace(
     place: Place,
-    { before, staged, job }: { before: FileHandle; staged: StagedFile; job: Job },
+    { before, staged, job }: { before: FileDescriptor; staged: StagedFile; job: Job },
   ): Promise<Outcome> {
     try {
-      const stats = await before.stat({ bigint: true });
-      await staged.takeAfter(`/proc/self/fd/${before.fd}`, stats, job.mode);
+      const stats = await before.stat();
+      await staged.takeAfter(before, stats, job.mode);
       if (job.isDurable) await staged.handle.sync();
       await staged.replace(place.path);
       return { isNew: false, isAtomic: true };
@@ -180,23 +188,23 @@ export class AtomicWrites {
     const metadata = await this.#metadataOf(place, path);
     const write = { content, declaredBytes, metadata, owner: AS_IT_IS, shownPath: path, isExpected: true };
     await this.#writer.writeInTurn(place, write);
-    if (job.isDurable) await syncFile(place.path);
+    if (job.isDurable) await syncFile(place.access, place.path);
     return { isNew: false, isAtomic: false };
   }
 
   async #metadataOf(place: Place, shownPath: string): Promise<Metadata> {
     await using file = await openCurrent(place, shownPath);
     const { dev } = await place.directory.identity();
-    return file ? this.#metadata.read(`/proc/self/fd/${file.fd}`, dev) : {};
+    return file ? this.#metadata.read(file.access, file.self, dev) : {};
   }
 }
 
 /** What is at `place`, without any right to its content. @throws SandboxError for what is no regular file */
-async function openCurrent(place: Place, shownPath: string): Promise<FileHandle | undefined> {
+async function openCurrent(place: Place, shownPath: string): Promise<FileDescriptor | undefined> {
   await using stack = new AsyncDisposableStack();
   try {
-    const handle = stack.use(await open(place.path, O_PATH | O_NOFOLLOW));
-    const stats = await handle.stat({ bigint: true });
+    const handle = stack.use(await place.access.open(place.path, O_PATH | O_NOFOLLOW));
+    const stats = await handle.stat();
     if (isDirectory(stats)) throw directoryError(shownPath);
     if (!isRegular(stats)) throw notRegular(shownPath);
     stack.move();
@@ -207,9 +215,9 @@ async function openCurrent(place: Place, shownPath: string): Promise<FileHandle 
   }
 }
 
-async function openForAppending(place: Place, shownPath: string): Promise<FileHandle | undefined> {
+async function openForAppending(place: Place, shownPath: string): Promise<FileDescriptor | undefined> {
   try {
-    return await open(place.path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
+    return await place.access.open(place.path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return undefined;
     if (errnoName(error) === "EISDIR") throw directoryError(shownPath);

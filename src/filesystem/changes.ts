@@ -1,7 +1,7 @@
-import { chmod, chown, rmdir, stat, unlink } from "node:fs/promises";
 import { posix } from "node:path";
 import { errnoName, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileAccess, FileRights } from "../host/file-access.ts";
 import { checkPath } from "../host/paths.ts";
 import type { Identity } from "../host/users.ts";
 import type { Expectation } from "./atomic-writes.ts";
@@ -15,7 +15,7 @@ import { type Owner, ownerFor } from "./owner.ts";
 import { readOwnership } from "./ownership.ts";
 import { locate, locateTarget, type Place } from "./place.ts";
 import { removeTree } from "./remove.ts";
-import { lstat } from "./stats.ts";
+import { isDirectory } from "./stats.ts";
 import { type Visited, visitTree } from "./visit.ts";
 
 /** Last names of paths that only a directory can have. */
@@ -24,6 +24,7 @@ const NO_NAMES = new Set(["", ".", ".."]);
 /** Who asks, and of what. */
 interface Request {
   user: Identity;
+  access: FileAccess;
   /** Absolute. */
   path: string;
   caller: Caller;
@@ -36,10 +37,12 @@ interface Request {
  */
 export class Changes {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #locks: FileLocks;
 
-  constructor(deps: { exec: ExecContext; locks: FileLocks }) {
+  constructor(deps: { exec: ExecContext; rights: FileRights; locks: FileLocks }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#locks = deps.locks;
   }
 
@@ -58,7 +61,7 @@ export class Changes {
     using _ = await this.#locks.ofName(place);
     expect?.(await stateOf(place, request.path));
     try {
-      await lstat(place.path);
+      await request.access.lstat(place.path);
       if (isRecursive) await removeTree(place.directory, place.name);
       else await removeOne(place);
     } catch (error) {
@@ -74,7 +77,7 @@ export class Changes {
   async makeDirectory(path: string, { mode }: { mode: number | undefined }, caller: Caller): Promise<boolean> {
     const request = this.#request(path, caller);
     const owner = ownerFor(request.user);
-    using place = await locate(request.path);
+    using place = await locate(request.access, request.path);
     await place.makeDirectories(owner);
     if (NO_NAMES.has(place.name)) return false;
     try {
@@ -83,7 +86,7 @@ export class Changes {
     } catch (error) {
       if (errnoName(error) !== "EEXIST") throw fileError(error, `cannot make the directory ${request.path}`);
     }
-    if ((await stat(request.path)).isDirectory()) return false;
+    if (isDirectory(await request.access.stat(request.path))) return false;
     throw new SandboxError("already_exists", `there is ${request.path} already, but it is not a directory`);
   }
 
@@ -104,7 +107,9 @@ export class Changes {
   /** A last link is followed. @throws SandboxError not_found, permission_denied */
   async changeMode(path: string, options: { mode: number; isRecursive: boolean }, caller: Caller): Promise<void> {
     const { mode, isRecursive } = options;
-    await this.#visit(path, { isRecursive, what: "change the mode of" }, caller, ({ self }) => chmod(self, mode));
+    await this.#visit(path, { isRecursive, what: "change the mode of" }, caller, ({ access, self }) =>
+      access.changeMode(self, mode),
+    );
   }
 
   /** A last link is followed. @throws SandboxError not_found, invalid_argument (no such account), permission_denied */
@@ -115,7 +120,9 @@ export class Changes {
   ): Promise<void> {
     const { isRecursive } = options;
     const { uid, gid } = readOwnership(this.#exec.users, options);
-    await this.#visit(path, { isRecursive, what: "change the owner of" }, caller, ({ self }) => chown(self, uid, gid));
+    await this.#visit(path, { isRecursive, what: "change the owner of" }, caller, ({ access, self }) =>
+      access.changeOwner(self, uid, gid),
+    );
   }
 
   /** Makes a link, with the directories above it. @throws SandboxError already_exists (unless it may replace a file), invalid_argument, permission_denied */
@@ -124,7 +131,7 @@ export class Changes {
     checkPath(target);
     const request = this.#request(path, caller);
     const owner = ownerFor(request.user);
-    using place = await locate(request.path);
+    using place = await locate(request.access, request.path);
     checkNamed(place, request.path);
     await place.makeDirectories(owner);
     using _ = await this.#locks.ofName(place);
@@ -139,12 +146,12 @@ export class Changes {
 
   #request(path: string, caller: Caller): Request {
     const user = this.#exec.user(caller.user);
-    return { user, caller, path: this.#exec.resolve(path, user) };
+    return { user, caller, access: this.#rights.of(user), path: this.#exec.resolve(path, user) };
   }
 
-  async #named({ path }: Request): Promise<Place> {
+  async #named({ access, path }: Request): Promise<Place> {
     using stack = new DisposableStack();
-    const place = stack.use(await locate(path));
+    const place = stack.use(await locate(access, path));
     checkNamed(place, path);
     if (!place.hasDirectory) throw notThere(path, undefined);
     stack.move();
@@ -163,7 +170,7 @@ export class Changes {
     const shown = `${verb} ${from.path} ${to.path}`;
     using source = await this.#named(from);
     await checkThere(source, shown);
-    using target = await locate(to.path);
+    using target = await locate(to.access, to.path);
     checkNamed(target, to.path);
     await target.makeDirectories(owner);
     using _ = await this.#locks.ofName(target);
@@ -182,7 +189,7 @@ export class Changes {
     visit: (visited: Visited) => Promise<void>,
   ): Promise<void> {
     const request = this.#request(path, caller);
-    using place = await locateTarget(request.path);
+    using place = await locateTarget(request.access, request.path);
     if (!place.hasDirectory) throw notThere(request.path, undefined);
     try {
       const name = place.name === "" ? "." : place.name;
@@ -203,12 +210,12 @@ function withOverwriteHint(error: unknown): unknown {
   return new SandboxError(error.code, error.message, { ...OVERWRITE, cause: error });
 }
 
-async function removeOne(place: Place): Promise<void> {
+async function removeOne({ access, path }: Place): Promise<void> {
   try {
-    await unlink(place.path);
+    await access.unlink(path);
   } catch (error) {
     if (errnoName(error) !== "EISDIR") throw error;
-    await rmdir(place.path);
+    await access.removeDirectory(path);
   }
 }
 

@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, stat, unlink } from "node:fs/promises";
 import { posix } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileAccess, FileDescriptor, FileRights } from "../host/file-access.ts";
 import type { Identity } from "../host/users.ts";
 import { fileError, isMissing, isNoSpace, noSpace, withContext } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -26,18 +26,20 @@ export interface Composition {
 interface Source extends AsyncDisposable {
   path: string;
   place: Place;
-  file: FileHandle;
+  file: FileDescriptor;
 }
 
 /** Making one file of several, which are gone then. Any calls may run at once. */
 export class Compositions {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #locks: FileLocks;
   readonly #spoolDirectory: string;
 
   /** `spoolDirectory` is the daemon's own, made when first needed. */
-  constructor(deps: { exec: ExecContext; locks: FileLocks; spoolDirectory: string }) {
+  constructor(deps: { exec: ExecContext; rights: FileRights; locks: FileLocks; spoolDirectory: string }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#locks = deps.locks;
     this.#spoolDirectory = deps.spoolDirectory;
   }
@@ -51,12 +53,13 @@ export class Compositions {
   async compose({ sources, destination }: Composition, caller: Caller): Promise<string> {
     const user = this.#exec.user(caller.user);
     const owner = ownerFor(user);
+    const access = this.#rights.of(user);
     const path = this.#resolve(destination, user, "error resolving destination path");
     const paths = sources.map((source) => this.#resolveSource(source, user, path));
     await using stack = new AsyncDisposableStack();
     const opened: Source[] = [];
-    for (const source of paths) opened.push(stack.use(await openSource(source)));
-    const place = stack.use(await inDirectory(locate(path)));
+    for (const source of paths) opened.push(stack.use(await openSource(access, source)));
+    const place = stack.use(await inDirectory(locate(access, path)));
     await inDirectory(place.makeDirectories(owner));
     const spool = stack.use(await this.#openSpool(place));
     for (const source of opened) await append(spool, source, caller.signal);
@@ -101,13 +104,13 @@ export class Compositions {
   }
 }
 
-async function openSource(path: string): Promise<Source> {
+async function openSource(access: FileAccess, path: string): Promise<Source> {
   await using stack = new AsyncDisposableStack();
   try {
-    const place = stack.use(await locate(path));
+    const place = stack.use(await locate(access, path));
     if (!place.hasDirectory) throw notFound(path);
-    const file = stack.use(await open(place.path, O_RDONLY | O_NONBLOCK));
-    if (!isRegular(await file.stat({ bigint: true }))) throw notRegular(path);
+    const file = stack.use(await access.open(place.path, O_RDONLY | O_NONBLOCK));
+    if (!isRegular(await file.stat())) throw notRegular(path);
     const owned = stack.move();
     return { path, place, file, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   } catch (error) {
@@ -133,8 +136,8 @@ async function append(spool: Spool, { path, file }: Source, signal: AbortSignal 
 /** The composed file is in place: a source that somebody has replaced or locked away since is not its failure. */
 async function removeSource({ place, file }: Source): Promise<void> {
   try {
-    const [named, opened] = await Promise.all([stat(place.path, { bigint: true }), file.stat({ bigint: true })]);
-    if (named.ino === opened.ino && named.dev === opened.dev) await unlink(place.path);
+    const [named, opened] = await Promise.all([place.access.stat(place.path), file.stat()]);
+    if (named.ino === opened.ino && named.dev === opened.dev) await place.access.unlink(place.path);
   } catch {
     // It stays, as another file does.
   }

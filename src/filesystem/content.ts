@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import type { FileDescriptor } from "../host/file-access.ts";
 import type { Spool } from "./spool.ts";
 import { writeFully } from "./write-fully.ts";
 
@@ -11,7 +11,7 @@ const BATCH_BYTES = 512 * 1024;
 export interface Content extends AsyncDisposable {
   readonly sizeBytes: number;
   /** Writes bytes `from` to `end` to the same positions of `file`. @throws the system error of write */
-  copyTo(file: FileHandle, from: number, end: number): Promise<void>;
+  copyTo(file: FileDescriptor, from: number, end: number): Promise<void>;
 }
 
 /** A small {@link Content}. */
@@ -26,7 +26,7 @@ export class MemoryContent implements Content {
     return this.#bytes.length;
   }
 
-  async copyTo(file: FileHandle, from: number, end: number): Promise<void> {
+  async copyTo(file: FileDescriptor, from: number, end: number): Promise<void> {
     if (end > from) await writeFully(file, this.#bytes.subarray(from, end), from);
   }
 

@@ -1,24 +1,10 @@
-import { type BigIntStats, constants } from "node:fs";
-import {
-  chmod,
-  chown,
-  type FileHandle,
-  lchown,
-  link,
-  lutimes,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  symlink,
-  utimes,
-} from "node:fs/promises";
+import { constants } from "node:fs";
 import { errnoName, SandboxError } from "../errors.ts";
-import { listAttributes, makeFifo, readAttribute, writeAttribute } from "../host/libc.ts";
+import type { FileAccess, FileDescriptor, FilePath, FileStats } from "../host/file-access.ts";
 import { Directory, O_PATH } from "./directory.ts";
 import { isUnsupported } from "./failures.ts";
 import type { Owner } from "./owner.ts";
-import { kindOf, lstat } from "./stats.ts";
+import { kindOf } from "./stats.ts";
 import { writeFully } from "./write-fully.ts";
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO } = constants;
@@ -43,7 +29,7 @@ interface Paths {
 }
 
 interface Step extends Paths {
-  stats: BigIntStats;
+  stats: FileStats;
 }
 
 /** How a tree is copied. */
@@ -54,6 +40,7 @@ export interface CopyOptions {
 }
 
 interface Copying extends CopyOptions {
+  access: FileAccess;
   /** Copies of files that have several names, by device and inode. */
   linked: Map<string, Buffer>;
 }
@@ -67,51 +54,53 @@ interface Copying extends CopyOptions {
 export async function copyTree(from: Spot, to: Spot, options: CopyOptions = {}): Promise<void> {
   const target = Buffer.from(to.directory.child(to.name));
   const source = Buffer.from(from.directory.child(from.name));
-  await copy({ source, target, lasting: target }, { ...options, linked: new Map() });
+  const { access } = to.directory;
+  await copy({ source, target, lasting: target }, { ...options, access, linked: new Map() });
 }
 
 async function copy(paths: Paths, copying: Copying): Promise<void> {
   copying.signal?.throwIfAborted();
-  const stats = await lstat(paths.source);
+  const stats = await copying.access.lstat(paths.source);
   const step: Step = { ...paths, stats };
   const kind = kindOf(stats);
   if (kind === S_IFDIR) return copyDirectory(paths, copying);
-  if (kind === S_IFLNK) return copyLink(step, copying.owner);
+  if (kind === S_IFLNK) return copyLink(step, copying);
   const key = `${stats.dev}:${stats.ino}`;
   const copied = stats.nlink > 1n ? copying.linked.get(key) : undefined;
-  if (copied) return link(copied, paths.target);
+  if (copied) return copying.access.link(copied, paths.target);
   if (kind === S_IFREG) await copyFile(paths, copying);
-  else if (kind === S_IFIFO) await copyFifo(step, copying.owner);
+  else if (kind === S_IFIFO) await copyFifo(step, copying);
   else throw new SandboxError("failed_precondition", "sockets and devices cannot be copied");
   if (stats.nlink > 1n) copying.linked.set(key, paths.lasting);
 }
 
 async function copyDirectory({ source, target, lasting }: Paths, copying: Copying): Promise<void> {
-  await mkdir(target, PRIVATE_DIRECTORY_MODE);
-  using from = await Directory.openLast(source);
-  using to = await Directory.openLast(target);
-  for (const name of await readdir(from.self, { encoding: "buffer" })) {
+  const { access } = copying;
+  await access.makeDirectory(target, PRIVATE_DIRECTORY_MODE);
+  using from = await Directory.openLast(access, source);
+  using to = await Directory.openLast(access, target);
+  for (const name of await from.names()) {
     const next = { source: from.child(name), target: to.child(name), lasting: Buffer.concat([lasting, SLASH, name]) };
     await copy(next, copying);
   }
-  await copyAttributes(from.self, to.self);
-  await finish(to.self, await lstat(from.child(".")), copying.owner);
+  await copyAttributes(access, from.self, to.self);
+  await finish(to.self, await access.lstat(from.child(".")), copying);
 }
 
 /** What is opened is asked for its owner and mode: somebody may have changed what the name stands for. */
-async function copyFile({ source, target }: Paths, { signal, owner }: CopyOptions): Promise<void> {
-  await using from = await open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  const stats = await from.stat({ bigint: true });
-  await using to = await open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE_MODE);
+async function copyFile({ source, target }: Paths, copying: Copying): Promise<void> {
+  const { access, signal } = copying;
+  await using from = await access.open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const stats = await from.stat();
+  await using to = await access.open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE_MODE);
   await copyContent(from, to, { isSparse: stats.blocks * STAT_BLOCK_BYTES < stats.size, signal });
-  const self = `/proc/self/fd/${to.fd}`;
-  await copyAttributes(`/proc/self/fd/${from.fd}`, self);
-  await finish(self, stats, owner);
+  await copyAttributes(access, from.self, to.self);
+  await finish(to.self, stats, copying);
 }
 
 async function copyContent(
-  from: FileHandle,
-  to: FileHandle,
+  from: FileDescriptor,
+  to: FileDescriptor,
   options: { isSparse: boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -127,23 +116,23 @@ async function copyContent(
   if (options.isSparse) await to.truncate(position);
 }
 
-async function copyLink({ source, target, stats }: Step, owner: Owner = ownerOf(stats)): Promise<void> {
-  await symlink(await readlink(source, { encoding: "buffer" }), target);
-  await ignoreForbidden(lchown(target, owner.uid, owner.gid));
-  await lutimes(target, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
+async function copyLink({ source, target, stats }: Step, { access, owner = ownerOf(stats) }: Copying): Promise<void> {
+  await access.makeLink(await access.readLink(source), target);
+  await ignoreForbidden(access.changeLinkOwner(target, owner.uid, owner.gid));
+  await access.setLinkTimes(target, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
 }
 
-async function copyFifo({ target, stats }: Step, owner: Owner | undefined): Promise<void> {
-  await makeFifo(target, PRIVATE_FILE_MODE);
-  await using made = await open(target, O_PATH | O_NOFOLLOW);
-  if (kindOf(await made.stat({ bigint: true })) === S_IFIFO) await finish(`/proc/self/fd/${made.fd}`, stats, owner);
+async function copyFifo({ target, stats }: Step, copying: Copying): Promise<void> {
+  await copying.access.makeFifo(target, PRIVATE_FILE_MODE);
+  await using made = await copying.access.open(target, O_PATH | O_NOFOLLOW);
+  if (kindOf(await made.stat()) === S_IFIFO) await finish(made.self, stats, copying);
 }
 
 /** Attributes that the other file system or our rights do not allow are left out. */
-export async function copyAttributes(from: string, to: string): Promise<void> {
+export async function copyAttributes(access: FileAccess, from: FilePath, to: FilePath): Promise<void> {
   try {
-    for (const name of await listAttributes(from)) {
-      await ignoreForbidden(writeAttribute(to, name, await readAttribute(from, name)));
+    for (const name of await access.listAttributes(from)) {
+      await ignoreForbidden(access.writeAttribute(to, name, await access.readAttribute(from, name)));
     }
   } catch (error) {
     if (!isUnsupported(error)) throw error;
@@ -151,14 +140,14 @@ export async function copyAttributes(from: string, to: string): Promise<void> {
 }
 
 /** Owner first: changing it takes set-id bits away. Without the right to, or for another owner, those are left out. */
-async function finish(path: string, stats: BigIntStats, owner: Owner | undefined): Promise<void> {
+async function finish(path: string, stats: FileStats, { access, owner }: Copying): Promise<void> {
   const { uid, gid } = owner ?? ownerOf(stats);
-  const isOwned = await ignoreForbidden(chown(path, uid, gid));
-  await chmod(path, Number(stats.mode) & (isOwned && !owner ? 0o7777 : 0o777));
-  await utimes(path, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
+  const isOwned = await ignoreForbidden(access.changeOwner(path, uid, gid));
+  await access.changeMode(path, Number(stats.mode) & (isOwned && !owner ? 0o7777 : 0o777));
+  await access.setTimes(path, Number(stats.atimeNs) / 1e9, Number(stats.mtimeNs) / 1e9);
 }
 
-function ownerOf(stats: BigIntStats): Owner {
+function ownerOf(stats: FileStats): Owner {
   return { uid: Number(stats.uid), gid: Number(stats.gid) };
 }
 

@@ -1,13 +1,14 @@
-import { type BigIntStats, constants, type Stats } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { constants } from "node:fs";
 import { posix } from "node:path";
 import { crc32 } from "node:zlib";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileAccess, FileDescriptor, FileRights, FileStats } from "../host/file-access.ts";
+import type { Identity } from "../host/users.ts";
 import { fileError, isMissing, notRegular, withContext } from "./failures.ts";
 import type { Caller } from "./filesystem.ts";
 import type { Place } from "./place.ts";
-import { lstat } from "./stats.ts";
+import { isDirectory, isRegular } from "./stats.ts";
 
 const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
 /** Read when a file is opened: small files whole, of larger ones enough to tell what they are. */
@@ -32,12 +33,12 @@ export class OpenFile implements AsyncDisposable {
   readonly sizeBytes: number | undefined;
   readonly modifiedMs: number;
   /** As it was when it was opened. */
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
   /** Changes whenever the content does; undefined where nothing tells. */
   readonly version: string | undefined;
-  readonly #handle: FileHandle;
+  readonly #handle: FileDescriptor;
 
-  constructor(options: { name: string; handle: FileHandle; head: Buffer; isWhole: boolean; stats: BigIntStats }) {
+  constructor(options: { name: string; handle: FileDescriptor; head: Buffer; isWhole: boolean; stats: FileStats }) {
     const { head, isWhole, stats } = options;
     const statedBytes = Number(stats.size);
     this.name = options.name;
@@ -65,31 +66,34 @@ export class OpenFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
+    await this.#handle[Symbol.asyncDispose]();
   }
 }
 
 /** Opening files for reading. Stateless. */
 export class Downloads {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
 
-  constructor(deps: { exec: ExecContext }) {
+  constructor(deps: { exec: ExecContext; rights: FileRights }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
   }
 
   /** Follows links. @throws SandboxError not_found, invalid_argument (directory, path), failed_precondition (not a regular file), permission_denied, internal */
   async open(path: string, caller: Caller): Promise<OpenFile> {
-    const resolved = this.#resolve(path, caller);
-    const expected = await look(resolved);
-    if (expected.isDirectory()) {
+    const user = this.#exec.user(caller.user);
+    const access = this.#rights.of(user);
+    const resolved = this.#resolve(path, user);
+    const expected = await look(access, resolved);
+    if (isDirectory(expected)) {
       throw new SandboxError("invalid_argument", `path '${resolved}' is a directory`, { reason: "is_directory" });
     }
-    if (!expected.isFile()) throw notRegular(resolved);
-    return openRegular(resolved, { shownPath: resolved, expectedBytes: expected.size });
+    if (!isRegular(expected)) throw notRegular(resolved);
+    return openRegular(access, resolved, { shownPath: resolved, expectedBytes: Number(expected.size) });
   }
 
-  #resolve(path: string, caller: Caller): string {
-    const user = this.#exec.user(caller.user);
+  #resolve(path: string, user: Identity): string {
     try {
       return this.#exec.resolve(path, user);
     } catch (error) {
@@ -102,8 +106,13 @@ export class Downloads {
 export async function stateOf(place: Place, shownPath: string): Promise<FileState | undefined> {
   if (!place.hasDirectory) return undefined;
   try {
-    const { size } = await lstat(place.path);
-    await using file = await openRegular(place.path, { shownPath, expectedBytes: Number(size), flags: O_NOFOLLOW });
+    const { access } = place;
+    const { size } = await access.lstat(place.path);
+    await using file = await openRegular(access, place.path, {
+      shownPath,
+      expectedBytes: Number(size),
+      flags: O_NOFOLLOW,
+    });
     return { version: file.version, modifiedMs: file.modifiedMs };
   } catch (error) {
     if (isMissing(error) || (error instanceof SandboxError && isMissing(error.cause))) return undefined;
@@ -111,9 +120,9 @@ export async function stateOf(place: Place, shownPath: string): Promise<FileStat
   }
 }
 
-async function look(path: string): Promise<Stats> {
+async function look(access: FileAccess, path: string): Promise<FileStats> {
   try {
-    return await stat(path);
+    return await access.stat(path);
   } catch (error) {
     if (isMissing(error)) throw new SandboxError("not_found", `path '${path}' does not exist`, { cause: error });
     throw fileError(error, `error checking if path exists '${path}'`);
@@ -122,21 +131,19 @@ async function look(path: string): Promise<Stats> {
 
 /** Whatever has taken the file's place by now, opening it does not wait. */
 async function openRegular(
+  access: FileAccess,
   path: string,
   { shownPath, expectedBytes, flags = 0 }: { shownPath: string; expectedBytes: number; flags?: number },
 ): Promise<OpenFile> {
   await using stack = new AsyncDisposableStack();
   try {
-    const handle = stack.use(await open(path, O_RDONLY | O_NONBLOCK | flags));
+    const handle = stack.use(await access.open(path, O_RDONLY | O_NONBLOCK | flags));
     // One byte more than there should be shows whether there is more.
     const buffer = Buffer.allocUnsafe(
       expectedBytes === 0 ? MAX_HEAD_BYTES : Math.min(expectedBytes + 1, MAX_HEAD_BYTES),
     );
-    const [stats, first] = await Promise.all([
-      handle.stat({ bigint: true }),
-      handle.read(buffer, 0, buffer.length, null),
-    ]);
-    if (!stats.isFile()) throw notRegular(shownPath);
+    const [stats, first] = await Promise.all([handle.stat(), handle.read(buffer, 0, buffer.length, null)]);
+    if (!isRegular(stats)) throw notRegular(shownPath);
     const { length, isWhole } = await readHead(handle, buffer, { length: first.bytesRead, statedBytes: stats.size });
     stack.move();
     return new OpenFile({ name: posix.basename(shownPath), handle, head: buffer.subarray(0, length), isWhole, stats });
@@ -147,7 +154,7 @@ async function openRegular(
 
 /** Files whose content is made up come in pieces of any size, and only an empty one is the end. */
 async function readHead(
-  handle: FileHandle,
+  handle: FileDescriptor,
   buffer: Buffer,
   first: { length: number; statedBytes: bigint },
 ): Promise<{ length: number; isWhole: boolean }> {
@@ -162,7 +169,7 @@ async function readHead(
 }
 
 /** Two changes within one tick of the file system's clock leave the same times: of small files the content counts too. */
-function versionOf(stats: BigIntStats, content: Buffer | undefined): string {
+function versionOf(stats: FileStats, content: Buffer | undefined): string {
   const parts = [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs];
   if (content) parts.push(BigInt(crc32(content)));
   return parts.map((part) => part.toString(36)).join("-");

@@ -1,9 +1,9 @@
-import { type BigIntStats, constants } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { constants } from "node:fs";
 import { posix } from "node:path";
+import type { FileAccess, FilePath, FileStats } from "../host/file-access.ts";
 import type { Users } from "../host/users.ts";
 import type { MetadataStore } from "./metadata.ts";
-import { isDirectory, isLink, isRegular, lstat } from "./stats.ts";
+import { isDirectory, isLink, isRegular } from "./stats.ts";
 import type { Entry, EntryType, FileTime } from "./types.ts";
 
 const { S_IFMT, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK, S_IFBLK, S_IFCHR } = constants;
@@ -14,48 +14,50 @@ const NS_PER_SECOND = 1_000_000_000n;
 const YEAR_1 = -62_135_596_800;
 const YEAR_10000 = 253_402_300_800;
 
-/** Builds entries, asking for each account name once. Short-lived: one per call of a caller's. */
+/** Builds entries of what `access` may look at, asking for each account name once. Short-lived: one per call of a caller's. */
 export class EntryReader {
+  readonly access: FileAccess;
   readonly #users: Users;
   readonly #metadata: MetadataStore;
   readonly #owners = new Map<bigint, string>();
   readonly #groups = new Map<bigint, string>();
 
-  constructor(deps: { users: Users; metadata: MetadataStore }) {
+  constructor(deps: { access: FileAccess; users: Users; metadata: MetadataStore }) {
+    this.access = deps.access;
     this.#users = deps.users;
     this.#metadata = deps.metadata;
   }
 
   /** The entry at `path`. @throws the system error of lstat */
   async read(path: string): Promise<Entry> {
-    return this.describe(await lstat(path), path, path);
+    return this.describe(await this.access.lstat(path), path, path);
   }
 
   /**
    * The entry that `stats` is of. `path` has its exact bytes, `shownPath` may not be able to hold them.
    * Answers at once unless it is a link or has metadata.
    */
-  describe(stats: BigIntStats, shownPath: string, path: string | Buffer): Entry | Promise<Entry> {
+  describe(stats: FileStats, shownPath: string, path: FilePath): Entry | Promise<Entry> {
     if (isLink(stats)) return this.#describeLink(stats, shownPath, path);
     const entry = this.#entry(stats, shownPath, { target: stats, symlinkTarget: undefined });
-    const mayHaveMetadata = this.#metadata.mayHaveAny(path, stats.dev);
+    const mayHaveMetadata = this.#metadata.mayHaveAny(this.access, path, stats.dev);
     return mayHaveMetadata === false ? entry : this.#withMetadata(entry, path, stats.dev);
   }
 
-  async #describeLink(stats: BigIntStats, shownPath: string, path: string | Buffer): Promise<Entry> {
-    const [target, symlinkTarget] = await Promise.all([follow(path), resolve(path, shownPath)]);
+  async #describeLink(stats: FileStats, shownPath: string, path: FilePath): Promise<Entry> {
+    const [target, symlinkTarget] = await Promise.all([this.#follow(path), this.#resolve(path, shownPath)]);
     const entry = this.#entry(stats, shownPath, { target, symlinkTarget });
     return target ? this.#withMetadata(entry, path, target.dev) : entry;
   }
 
-  async #withMetadata(entry: Entry, path: string | Buffer, dev: bigint): Promise<Entry> {
-    return { ...entry, metadata: await this.#metadata.read(path, dev) };
+  async #withMetadata(entry: Entry, path: FilePath, dev: bigint): Promise<Entry> {
+    return { ...entry, metadata: await this.#metadata.read(this.access, path, dev) };
   }
 
   #entry(
-    stats: BigIntStats,
+    stats: FileStats,
     path: string,
-    link: { target: BigIntStats | undefined; symlinkTarget: string | undefined },
+    link: { target: FileStats | undefined; symlinkTarget: string | undefined },
   ): Entry {
     return {
       name: posix.basename(path) || "/",
@@ -72,6 +74,23 @@ export class EntryReader {
       symlinkTarget: link.symlinkTarget,
       metadata: {},
     };
+  }
+
+  /** What a link leads to in the end; undefined when that is nothing. */
+  async #follow(path: FilePath): Promise<FileStats | undefined> {
+    try {
+      return await this.access.stat(path);
+    } catch {
+      return undefined; // dangling, cyclic or out of reach: all the same to callers
+    }
+  }
+
+  async #resolve(path: FilePath, shownPath: string): Promise<string> {
+    try {
+      return await this.access.realPath(path);
+    } catch {
+      return shownPath; // what the contract says of links that lead nowhere
+    }
   }
 
   #owner(uid: bigint): string {
@@ -103,24 +122,7 @@ export function bareEntry(path: string, type: EntryType): Entry {
   return { name, type, path, ...nothing, modifiedTime: undefined, symlinkTarget: undefined };
 }
 
-/** What a link leads to in the end; undefined when that is nothing. */
-async function follow(path: string | Buffer): Promise<BigIntStats | undefined> {
-  try {
-    return await stat(path, { bigint: true });
-  } catch {
-    return undefined; // dangling, cyclic or out of reach: all the same to callers
-  }
-}
-
-async function resolve(path: string | Buffer, shownPath: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    return shownPath; // what the contract says of links that lead nowhere
-  }
-}
-
-function typeOf(stats: BigIntStats): EntryType {
+function typeOf(stats: FileStats): EntryType {
   return isRegular(stats) ? "file" : isDirectory(stats) ? "directory" : "other";
 }
 

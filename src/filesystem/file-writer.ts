@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, unlink } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
+import type { FileDescriptor } from "../host/file-access.ts";
 import type { Content } from "./content.ts";
 import { fileError, directoryError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -8,7 +8,7 @@ import type { MetadataStore } from "./metadata.ts";
 import type { Owner } from "./owner.ts";
 import type { Place } from "./place.ts";
 import { Spool } from "./spool.ts";
-import { isRegular, lstat } from "./stats.ts";
+import { isRegular } from "./stats.ts";
 import type { Metadata } from "./types.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -68,14 +68,14 @@ export class FileWriter {
   async #overwrite(place: Place, write: Write): Promise<boolean> {
     await using file = await openExisting(place, write.shownPath);
     if (!file) return false;
-    const first = await file.stat({ bigint: true });
+    const first = await file.stat();
     if (!isRegular(first)) throw notRegular(write.shownPath);
     using turn = await this.#locks.ofFile(first);
-    const before = turn.hasWaited ? await file.stat({ bigint: true }) : first;
+    const before = turn.hasWaited ? await file.stat() : first;
     await give(file, write.owner);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => giveBack(file, { uid: Number(before.uid), gid: Number(before.gid) }));
-    undo.defer(await this.#metadata.replace(selfPath(file), before.dev, write.metadata));
+    undo.defer(await this.#metadata.replace(file, before.dev, write.metadata));
     await replaceContent(file, Number(before.size), write);
     undo.move();
     return true;
@@ -115,18 +115,18 @@ export class FileWriter {
     return true;
   }
 
-  async #describe(file: FileHandle, place: Place, write: Write): Promise<void> {
+  async #describe(file: FileDescriptor, place: Place, write: Write): Promise<void> {
     if (Object.keys(write.metadata).length === 0) return;
     const { dev } = await place.directory.identity();
-    await this.#metadata.replace(selfPath(file), dev, write.metadata);
+    await this.#metadata.replace(file, dev, write.metadata);
   }
 }
 
 /** Shows watchers of the name what they see of any upload: after its CREATE a CHMOD, and a WRITE (of the byte that is there). */
 async function announce(place: Place, write: Write, spool: Spool): Promise<void> {
   try {
-    await using file = await open(place.path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
-    const [named, spooled] = await Promise.all([file.stat({ bigint: true }), spool.handle.stat({ bigint: true })]);
+    await using file = await place.access.open(place.path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    const [named, spooled] = await Promise.all([file.stat(), spool.handle.stat()]);
     if (named.ino !== spooled.ino || named.size !== spooled.size) return;
     await give(file, write.owner);
     await spool.copyTo(file, spool.sizeBytes - 1, spool.sizeBytes);
@@ -135,7 +135,7 @@ async function announce(place: Place, write: Write, spool: Spool): Promise<void>
   }
 }
 
-async function replaceContent(file: FileHandle, oldBytes: number, write: Write): Promise<void> {
+async function replaceContent(file: FileDescriptor, oldBytes: number, write: Write): Promise<void> {
   const newBytes = write.content.sizeBytes;
   try {
     await copy(file, { from: oldBytes, end: newBytes }, write);
@@ -147,7 +147,7 @@ async function replaceContent(file: FileHandle, oldBytes: number, write: Write):
   if (newBytes < oldBytes) await file.truncate(newBytes);
 }
 
-async function copy(file: FileHandle, range: { from: number; end: number }, write: Write): Promise<void> {
+async function copy(file: FileDescriptor, range: { from: number; end: number }, write: Write): Promise<void> {
   try {
     await write.content.copyTo(file, range.from, range.end);
   } catch (error) {
@@ -162,9 +162,9 @@ export function writeError(error: unknown, declaredBytes: number | undefined): S
   return noSpace(`${attempt}not enough disk space available`, error);
 }
 
-async function openExisting(place: Place, shownPath: string): Promise<FileHandle | undefined> {
+async function openExisting(place: Place, shownPath: string): Promise<FileDescriptor | undefined> {
   try {
-    return await open(place.path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    return await place.access.open(place.path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return undefined;
     if (errnoName(error) === "EISDIR") throw directoryError(shownPath);
@@ -173,9 +173,9 @@ async function openExisting(place: Place, shownPath: string): Promise<FileHandle
   }
 }
 
-async function openNew(place: Place, shownPath: string): Promise<FileHandle | undefined> {
+async function openNew(place: Place, shownPath: string): Promise<FileDescriptor | undefined> {
   try {
-    return await open(place.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
+    return await place.access.open(place.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
   } catch (error) {
     if (errnoName(error) === "EEXIST") return undefined;
     if (isNoSpace(error)) throw noInodes(shownPath, error);
@@ -188,7 +188,7 @@ function noInodes(shownPath: string, error: unknown): SandboxError {
 }
 
 /** Always asked of the system, also when the ids are right already: watchers see it. */
-async function give(file: FileHandle, owner: Owner): Promise<void> {
+async function give(file: FileDescriptor, owner: Owner): Promise<void> {
   try {
     await file.chown(owner.uid, owner.gid);
   } catch (error) {
@@ -196,7 +196,7 @@ async function give(file: FileHandle, owner: Owner): Promise<void> {
   }
 }
 
-async function giveBack(file: FileHandle, owner: Owner): Promise<void> {
+async function giveBack(file: FileDescriptor, owner: Owner): Promise<void> {
   try {
     await file.chown(owner.uid, owner.gid);
   } catch {
@@ -204,15 +204,11 @@ async function giveBack(file: FileHandle, owner: Owner): Promise<void> {
   }
 }
 
-async function unlinkIfSame(place: Place, file: FileHandle): Promise<void> {
+async function unlinkIfSame(place: Place, file: FileDescriptor): Promise<void> {
   try {
-    const [named, opened] = await Promise.all([lstat(place.path), file.stat({ bigint: true })]);
-    if (named.ino === opened.ino && named.dev === opened.dev) await unlink(place.path);
+    const [named, opened] = await Promise.all([place.access.lstat(place.path), file.stat()]);
+    if (named.ino === opened.ino && named.dev === opened.dev) await place.access.unlink(place.path);
   } catch {
     // Removed by somebody else: all the better.
   }
-}
-
-function selfPath(file: FileHandle): string {
-  return `/proc/self/fd/${file.fd}`;
 }

@@ -1,7 +1,6 @@
-import type { Stats } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileAccess, FileRights, FileStats } from "../host/file-access.ts";
 import { EntryReader } from "./entry.ts";
 import { fileError, isMissing } from "./failures.ts";
 import { listTree } from "./list.ts";
@@ -10,7 +9,7 @@ import { movePlace } from "./move.ts";
 import { ownerFor } from "./owner.ts";
 import { locate, type Place } from "./place.ts";
 import { removeTree } from "./remove.ts";
-import { lstat } from "./stats.ts";
+import { isDirectory } from "./stats.ts";
 import type { Entry } from "./types.ts";
 
 /** Who asks: an account's name, or the default user; aborting ends long work. */
@@ -25,10 +24,12 @@ export interface Caller {
  */
 export class Filesystem {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #metadata: MetadataStore;
 
-  constructor(deps: { exec: ExecContext; metadata: MetadataStore }) {
+  constructor(deps: { exec: ExecContext; rights: FileRights; metadata: MetadataStore }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#metadata = deps.metadata;
   }
 
@@ -36,7 +37,7 @@ export class Filesystem {
   async stat(path: string, caller: Caller): Promise<Entry> {
     const resolved = this.#resolve(path, caller);
     try {
-      return await this.#reader().read(resolved);
+      return await this.#reader(this.#access(caller)).read(resolved);
     } catch (error) {
       if (isMissing(error)) throw notFound(`file not found: lstat ${resolved}`, error);
       throw fileError(error, `error getting file info: lstat ${resolved}`);
@@ -49,9 +50,10 @@ export class Filesystem {
    */
   async list(path: string, depth: number, caller: Caller): Promise<Entry[]> {
     const shownRoot = this.#resolve(path, caller);
-    const root = await resolveDirectory(shownRoot);
+    const access = this.#access(caller);
+    const root = await resolveDirectory(access, shownRoot);
     try {
-      return await listTree(root, { reader: this.#reader(), shownRoot, depth, signal: caller.signal });
+      return await listTree(root, { reader: this.#reader(access), shownRoot, depth, signal: caller.signal });
     } catch (error) {
       if (errnoName(error) === undefined) throw error;
       if (isMissing(error)) throw notFound(`directory not found: open ${root}`, error);
@@ -63,13 +65,14 @@ export class Filesystem {
   async makeDir(path: string, caller: Caller): Promise<Entry> {
     const resolved = this.#resolve(path, caller);
     const owner = ownerFor(this.#exec.user(caller.user));
-    await checkFree(resolved);
-    using place = await locate(resolved);
+    const access = this.#access(caller);
+    await checkFree(access, resolved);
+    using place = await locate(access, resolved);
     await place.makeDirectories(owner);
     try {
       await place.makeDirectory(owner);
     } catch (error) {
-      if (errnoName(error) === "EEXIST") await checkFree(resolved);
+      if (errnoName(error) === "EEXIST") await checkFree(access, resolved);
       throw fileError(error, `failed to create directory: mkdir ${resolved}`);
     }
     return this.stat(resolved, caller);
@@ -84,10 +87,11 @@ export class Filesystem {
     const to = this.#resolveNamed(destination, caller);
     const owner = ownerFor(this.#exec.user(caller.user));
     const shown = `rename ${from} ${to}`;
-    using origin = await locate(from);
+    const access = this.#access(caller);
+    using origin = await locate(access, from);
     checkNamed(origin, from);
     await checkThere(origin, shown);
-    using target = await locate(to);
+    using target = await locate(access, to);
     checkNamed(target, to);
     await target.makeDirectories(owner);
     await movePlace(origin, target, { shown, signal: caller.signal });
@@ -97,7 +101,7 @@ export class Filesystem {
   /** Removes whatever is there, with everything in it; a link itself. Nothing there is as good. @throws SandboxError invalid_argument, permission_denied, internal */
   async remove(path: string, caller: Caller): Promise<void> {
     const resolved = this.#resolveNamed(path, caller);
-    using place = await locate(resolved);
+    using place = await locate(this.#access(caller), resolved);
     checkNamed(place, resolved);
     if (!place.hasDirectory) return;
     try {
@@ -107,8 +111,12 @@ export class Filesystem {
     }
   }
 
-  #reader(): EntryReader {
-    return new EntryReader({ users: this.#exec.users, metadata: this.#metadata });
+  #access(caller: Caller): FileAccess {
+    return this.#rights.of(this.#exec.user(caller.user));
+  }
+
+  #reader(access: FileAccess): EntryReader {
+    return new EntryReader({ access, users: this.#exec.users, metadata: this.#metadata });
   }
 
   #resolve(path: string, caller: Caller): string {
@@ -122,10 +130,10 @@ export class Filesystem {
   }
 }
 
-async function resolveDirectory(path: string): Promise<string> {
+async function resolveDirectory(access: FileAccess, path: string): Promise<string> {
   let resolved: string;
   try {
-    resolved = await realpath(path);
+    resolved = await access.realPath(path);
   } catch (error) {
     if (isMissing(error)) throw notFound(`path not found: lstat ${path}`, error);
     if (errnoName(error) === "ELOOP") {
@@ -134,24 +142,25 @@ async function resolveDirectory(path: string): Promise<string> {
     }
     throw fileError(error, `error resolving symlink: lstat ${path}`);
   }
-  if ((await statOf(resolved))?.isDirectory() === false) {
+  const stats = await statOf(access, resolved);
+  if (stats && !isDirectory(stats)) {
     throw new SandboxError("invalid_argument", `path is not a directory: ${resolved}`);
   }
   return resolved;
 }
 
 /** @throws SandboxError already_exists, invalid_argument when something is there */
-async function checkFree(path: string): Promise<void> {
-  const there = await statOf(path);
+async function checkFree(access: FileAccess, path: string): Promise<void> {
+  const there = await statOf(access, path);
   if (!there) return;
-  if (there.isDirectory()) throw new SandboxError("already_exists", `directory already exists: ${path}`);
+  if (isDirectory(there)) throw new SandboxError("already_exists", `directory already exists: ${path}`);
   throw new SandboxError("invalid_argument", `path already exists but it is not a directory: ${path}`);
 }
 
 /** What is at `path` in the end, or undefined. */
-async function statOf(path: string): Promise<Stats | undefined> {
+async function statOf(access: FileAccess, path: string): Promise<FileStats | undefined> {
   try {
-    return await stat(path);
+    return await access.stat(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw fileError(error, `error getting file info: stat ${path}`);
@@ -163,7 +172,7 @@ export async function checkThere(place: Place, shown: string): Promise<void> {
   const what = `source file not found: ${shown}`;
   if (!place.hasDirectory) throw new SandboxError("not_found", `${what}: no such file or directory`);
   try {
-    await lstat(place.path);
+    await place.access.lstat(place.path);
   } catch (error) {
     throw isMissing(error) ? notFound(what, error) : fileError(error, `error renaming: ${shown}`);
   }

@@ -1,10 +1,9 @@
-import type { BigIntStats, Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { posix } from "node:path";
 import { errnoName } from "../errors.ts";
+import type { FileAccess, FileStats } from "../host/file-access.ts";
 import { bareEntry, type EntryReader } from "./entry.ts";
 import { isMissing } from "./failures.ts";
-import { isDirectory, lstatAll } from "./stats.ts";
+import { isDirectory } from "./stats.ts";
 import type { Entry, EntryType } from "./types.ts";
 
 const BATCH_ENTRIES = 64;
@@ -70,14 +69,14 @@ async function* readChildren(
   const describe = ({ name, path, stats }: Lookup): Child | Promise<Child> => {
     const shownPath = `${shown}/${name.toString("utf8")}`;
     if (stats instanceof Error) {
-      types ??= typesWithoutDetails(directory);
+      types ??= typesWithoutDetails(reader.access, directory);
       return types.then((known) => bareChild(path, shownPath, known.get(name.toString("latin1"))));
     }
     const entry = reader.describe(stats, shownPath, path);
     if (!(entry instanceof Promise)) return { entry, path, isDirectory: isDirectory(stats) };
     return entry.then((known) => ({ entry: known, path, isDirectory: isDirectory(stats) }));
   };
-  for await (const batch of lookUp(directory)) {
+  for await (const batch of lookUp(reader.access, directory)) {
     yield batch.filter(({ stats }) => !isMissing(stats)).map(describe);
   }
 }
@@ -89,17 +88,17 @@ function bareChild(path: Buffer, shownPath: string, type: EntryType = "other"): 
 interface Lookup {
   name: Buffer;
   path: Buffer;
-  stats: BigIntStats | Error;
+  stats: FileStats | Error;
 }
 
 /** Looks up one batch while the one before is taken: the thread pool never sleeps, and each turn of the event loop stays short. */
-async function* lookUp(directory: Buffer): AsyncGenerator<Lookup[]> {
+async function* lookUp(access: FileAccess, directory: Buffer): AsyncGenerator<Lookup[]> {
   // Latin-1 is one character for each byte: their order is that of the bytes.
-  const names = (await readdir(directory, { encoding: "latin1" })).toSorted();
+  const names = (await access.readNames(directory)).toSorted();
   const begin = async (from: number): Promise<Lookup[]> => {
     const batch = names.slice(from, from + BATCH_ENTRIES).map((name) => Buffer.from(name, "latin1"));
     const paths = batch.map((name) => Buffer.concat([directory, SLASH, name]));
-    const stats = await lstatAll(paths);
+    const stats = await access.lstatAll(paths);
     return batch.map((name, index) => ({ name, path: paths[index] ?? name, stats: stats[index] ?? new Error("lost") }));
   };
   let next = begin(0);
@@ -111,15 +110,10 @@ async function* lookUp(directory: Buffer): AsyncGenerator<Lookup[]> {
 }
 
 /** A directory may be readable but not searchable: then it tells what its entries are and nothing more. */
-async function typesWithoutDetails(directory: Buffer): Promise<Map<string, EntryType>> {
+async function typesWithoutDetails(access: FileAccess, directory: Buffer): Promise<Map<string, EntryType>> {
   try {
-    const entries = await readdir(directory, { withFileTypes: true, encoding: "latin1" });
-    return new Map(entries.map((entry) => [entry.name, typeOf(entry)]));
+    return new Map((await access.readEntries(directory)).map(({ name, type }) => [name, type]));
   } catch {
     return new Map(); // gone by now: not even that is known
   }
-}
-
-function typeOf(entry: Dirent): EntryType {
-  return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
 }

@@ -1,4 +1,3 @@
-import { chown, open, readlink, rename, symlink } from "node:fs/promises";
 import { constants } from "node:fs";
 import { errnoName } from "../errors.ts";
 import { type Directory, O_PATH } from "./directory.ts";
@@ -18,12 +17,12 @@ export interface NewLink {
 /** Makes a link. False: something of that name is there. @throws the system error */
 export async function makeLink(directory: Directory, name: string, { target, owner }: NewLink): Promise<boolean> {
   try {
-    await symlink(target, directory.child(name));
+    await directory.access.makeLink(target, directory.child(name));
   } catch (error) {
     if (errnoName(error) === "EEXIST") return false;
     throw error;
   }
-  await give(directory.child(name), { target, owner });
+  await give(directory, name, { target, owner });
   return true;
 }
 
@@ -32,7 +31,7 @@ export async function replaceByLink(directory: Directory, name: string, link: Ne
   const temporary = temporaryName();
   try {
     await makeLink(directory, temporary, link);
-    await rename(directory.child(temporary), directory.child(name));
+    await directory.access.rename(directory.child(temporary), directory.child(name));
   } catch (error) {
     await removeTree(directory, temporary).catch(() => undefined); // the error that led here is the one to tell
     throw error;
@@ -40,9 +39,10 @@ export async function replaceByLink(directory: Directory, name: string, link: Ne
 }
 
 /** What somebody has put in the new link's place meanwhile is left alone: it is opened, looked at, and only then given away. */
-async function give(path: string, { target, owner }: NewLink): Promise<void> {
-  await using made = await open(path, O_PATH | O_NOFOLLOW);
-  const self = `/proc/self/fd/${made.fd}`;
-  if (!isLink(await made.stat({ bigint: true })) || (await readlink(path)) !== target) return;
-  await chown(self, owner.uid, owner.gid);
+async function give(directory: Directory, name: string, { target, owner }: NewLink): Promise<void> {
+  const { access } = directory;
+  const path = directory.child(name);
+  await using made = await access.open(path, O_PATH | O_NOFOLLOW);
+  if (!isLink(await made.stat()) || (await access.readLink(path)).toString() !== target) return;
+  await made.chown(owner.uid, owner.gid);
 }

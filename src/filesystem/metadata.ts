@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { errnoText, SandboxError } from "../errors.ts";
-import { hasAttributes, listAttributes, readAttribute, removeAttribute, writeAttribute } from "../host/libc.ts";
+import type { FileAccess, FileDescriptor, FilePath } from "../host/file-access.ts";
 import type { Mounts } from "../host/mounts.ts";
 import { fileError, isNoSpace, isUnsupported, noSpace } from "./failures.ts";
 import type { Metadata } from "./types.ts";
@@ -47,17 +47,17 @@ export class MetadataStore {
   }
 
   /** False when there surely is none. Answers at once, with one short call, for devices that are known to be local. */
-  mayHaveAny(path: string | Buffer, dev: bigint): boolean | Promise<boolean> {
+  mayHaveAny(access: FileAccess, path: FilePath, dev: bigint): boolean | Promise<boolean> {
     const isNetwork = this.#mounts.isNetwork(dev, path);
-    if (typeof isNetwork === "boolean") return isNetwork || hasAttributes(path, PREFIX);
-    return isNetwork.then((known) => known || hasAttributes(path, PREFIX));
+    if (typeof isNetwork === "boolean") return isNetwork || access.hasAttributes(path, PREFIX);
+    return isNetwork.then((known) => known || access.hasAttributes(path, PREFIX));
   }
 
   /** Empty when there is none, or it cannot be read. */
-  async read(path: string | Buffer, dev: bigint): Promise<Metadata> {
-    if (!(await this.mayHaveAny(path, dev))) return NONE;
+  async read(access: FileAccess, path: FilePath, dev: bigint): Promise<Metadata> {
+    if (!(await this.mayHaveAny(access, path, dev))) return NONE;
     try {
-      const texts = [...(await readAll(path))].filter(([, value]) => isUtf8(value));
+      const texts = [...(await readAll(access, path))].filter(([, value]) => isUtf8(value));
       return Object.fromEntries(texts.map(([key, value]) => [key, value.toString("utf8")]));
     } catch {
       return NONE; // gone, or on a file system without attributes
@@ -69,19 +69,20 @@ export class MetadataStore {
    * when it fails, and by the function that is returned.
    * @throws SandboxError resource_exhausted (reason no_space), permission_denied, internal
    */
-  async replace(path: string, dev: bigint, metadata: Metadata): Promise<() => Promise<void>> {
+  async replace(file: FileDescriptor, dev: bigint, metadata: Metadata): Promise<() => Promise<void>> {
+    const { access, self: path } = file;
     const after = Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value, "latin1")] as const);
-    if (after.length === 0 && !(await this.mayHaveAny(path, dev))) return noUndo;
+    if (after.length === 0 && !(await this.mayHaveAny(access, path, dev))) return noUndo;
     let before: Attributes = new Map();
     try {
-      before = await readAll(path);
-      await apply(path, before, new Map(after));
+      before = await readAll(access, path);
+      await apply(file, before, new Map(after));
     } catch (error) {
       if (isUnsupported(error)) return noUndo;
-      await restore(path, before);
+      await restore(file, before);
       throw failure(error);
     }
-    return () => restore(path, before);
+    return () => restore(file, before);
   }
 }
 
@@ -89,28 +90,28 @@ async function noUndo(): Promise<void> {
   // nothing was done
 }
 
-async function readAll(path: string | Buffer): Promise<Attributes> {
+async function readAll(access: FileAccess, path: FilePath): Promise<Attributes> {
   const values = new Map<string, Buffer>();
-  for (const name of await listAttributes(path)) {
+  for (const name of await access.listAttributes(path)) {
     // A name that is not UTF-8 cannot be asked for.
     if (!name.startsWith(PREFIX) || name.includes("\uFFFD")) continue;
-    values.set(name.slice(PREFIX.length), await readAttribute(path, name));
+    values.set(name.slice(PREFIX.length), await access.readAttribute(path, name));
   }
   return values;
 }
 
-async function apply(path: string, before: Attributes, after: Attributes): Promise<void> {
+async function apply({ access, self }: FileDescriptor, before: Attributes, after: Attributes): Promise<void> {
   for (const key of before.keys()) {
-    if (!after.has(key)) await removeAttribute(path, PREFIX + key);
+    if (!after.has(key)) await access.removeAttribute(self, PREFIX + key);
   }
   for (const [key, value] of after) {
-    if (!before.get(key)?.equals(value)) await writeAttribute(path, PREFIX + key, value);
+    if (!before.get(key)?.equals(value)) await access.writeAttribute(self, PREFIX + key, value);
   }
 }
 
-async function restore(path: string, before: Attributes): Promise<void> {
+async function restore(file: FileDescriptor, before: Attributes): Promise<void> {
   try {
-    await apply(path, await readAll(path), before);
+    await apply(file, await readAll(file.access, file.self), before);
   } catch {
     // The error that led here is the one to tell.
   }

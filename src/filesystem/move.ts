@@ -1,12 +1,10 @@
-import { rename } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
-import { renameExclusively } from "../host/libc.ts";
 import { type CopyOptions, copyTree } from "./copy.ts";
 import { fileError, isMissing } from "./failures.ts";
 import type { Place } from "./place.ts";
 import { removeTree } from "./remove.ts";
 import { temporaryName } from "./staged-file.ts";
-import { isDirectory, lstat } from "./stats.ts";
+import { isDirectory } from "./stats.ts";
 
 /** Why a rename was refused, for the ones that are a matter of what is where. */
 const REFUSALS: Readonly<Record<string, "already_exists" | "failed_precondition" | "not_found">> = {
@@ -35,7 +33,7 @@ export interface PlacingOptions extends CopyOptions {
 export async function movePlace(source: Place, destination: Place, options: PlacingOptions): Promise<void> {
   if (await holdsDirectory(destination)) throw refusal("already_exists", "file exists", options.shown);
   try {
-    return await renameTo(source.path, destination.path, options);
+    return await renameTo(source.path, destination, options);
   } catch (error) {
     if (errnoName(error) !== "EXDEV") throw moveError(error, options.shown);
   }
@@ -58,7 +56,7 @@ export async function copyPlace(source: Place, destination: Place, options: Plac
   const name = temporaryName();
   try {
     await copyTree({ directory: source.directory, name: source.name }, { directory, name }, options);
-    await renameTo(directory.child(name), destination.path, options);
+    await renameTo(directory.child(name), destination, options);
   } catch (error) {
     await removeTree(directory, name).catch(() => undefined); // the error that led here is the one to tell
     throw moveError(error, options.shown);
@@ -66,20 +64,21 @@ export async function copyPlace(source: Place, destination: Place, options: Plac
 }
 
 /** Where a file system cannot tell in one step whether a name is free, a file that comes in the same moment is replaced. */
-async function renameTo(from: string, to: string, { mayReplace = true, shown }: PlacingOptions): Promise<void> {
-  if (mayReplace) return rename(from, to);
+async function renameTo(from: string, place: Place, { mayReplace = true, shown }: PlacingOptions): Promise<void> {
+  const { access, path: to } = place;
+  if (mayReplace) return access.rename(from, to);
   try {
-    return await renameExclusively(from, to);
+    return await access.renameExclusively(from, to);
   } catch (error) {
     if (errnoName(error) !== "EINVAL") throw error;
   }
-  if (await isThere(to)) throw refusal("already_exists", "file exists", shown);
-  await rename(from, to);
+  if (await isThere(place)) throw refusal("already_exists", "file exists", shown);
+  await access.rename(from, to);
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isThere({ access, path }: Place): Promise<boolean> {
   try {
-    await lstat(path);
+    await access.lstat(path);
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
@@ -89,7 +88,7 @@ async function isThere(path: string): Promise<boolean> {
 
 async function holdsDirectory(place: Place): Promise<boolean> {
   try {
-    return isDirectory(await lstat(place.path));
+    return isDirectory(await place.access.lstat(place.path));
   } catch (error) {
     if (isMissing(error)) return false;
     throw fileError(error, "error renaming");

@@ -1,6 +1,5 @@
-import type { BigIntStats } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { SandboxError } from "../errors.ts";
+import type { FileDescriptor, FileStats } from "../host/file-access.ts";
 import { type Digest, DigestCheck } from "../lib/digest.ts";
 import { fillSpool } from "./content.ts";
 import { checkDigests } from "./digests.ts";
@@ -14,9 +13,9 @@ const READ_BYTES = 1024 * 1024;
 
 /** Bytes `start` to `end` (not included) of an open file that are to be written. */
 export interface Part {
-  file: FileHandle;
+  file: FileDescriptor;
   /** As it was when it was opened. */
-  stats: BigIntStats;
+  stats: FileStats;
   start: number;
   end: number;
   /** How long the file is to be once it has all its parts; undefined while nobody knows. */
@@ -38,7 +37,7 @@ export async function writeAsItComes(part: Part, body: AsyncIterable<Buffer>): P
     heldBytes = 0;
     using _ = await part.locks.ofFile(part.stats);
     const { size } = await part.file.stat();
-    if (size < position) throw changed(`is ${size} bytes long by now, the part went on at ${position}`);
+    if (Number(size) < position) throw changed(`is ${size} bytes long by now, the part went on at ${position}`);
     await writeFully(part.file, bytes, position);
     position += bytes.length;
   };
@@ -71,7 +70,7 @@ export async function writeChecked(
   if (digests.length > 0 && part.totalBytes !== end) await hash(check, file, { start: end, end: sizeBytes });
   checkDigests(check, "the file with this part");
   using _ = await part.locks.ofFile(stats);
-  const now = await file.stat({ bigint: true });
+  const now = await file.stat();
   if (now.size !== stats.size || now.mtimeNs !== stats.mtimeNs) throw changed("was changed by others meanwhile");
   // What makes the file longer goes first: only that can find the disk full.
   const over = Math.min(Math.max(sizeBytes - start, 0), end - start);
@@ -102,7 +101,7 @@ async function* passing(body: AsyncIterable<Buffer>, check: DigestCheck): AsyncG
   }
 }
 
-async function hash(check: DigestCheck, file: FileHandle, range: { start: number; end: number }): Promise<void> {
+async function hash(check: DigestCheck, file: FileDescriptor, range: { start: number; end: number }): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, Math.max(range.end - range.start, 0)));
   for (let position = range.start; position < range.end;) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, range.end - position), position);

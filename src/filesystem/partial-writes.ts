@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, unlink } from "node:fs/promises";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import type { Digest } from "../lib/digest.ts";
 import type { AtomicResult, Expectation } from "./atomic-writes.ts";
 import { stateOf } from "./downloads.ts";
@@ -14,7 +14,7 @@ import { type Owner, ownerFor } from "./owner.ts";
 import { type Part, writeAsItComes, writeChecked } from "./part.ts";
 import { locateTarget, type Place } from "./place.ts";
 import { openSpool } from "./spool.ts";
-import { isRegular, lstat } from "./stats.ts";
+import { isRegular } from "./stats.ts";
 import { checkTarget, inDirectory } from "./write-target.ts";
 
 const { O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -33,7 +33,7 @@ export interface PartialWrite extends Pick<Part, "start" | "end" | "totalBytes">
 }
 
 interface Opened {
-  file: FileHandle;
+  file: FileDescriptor;
   isNew: boolean;
 }
 
@@ -45,12 +45,14 @@ interface Opened {
  */
 export class PartialWrites {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #locks: FileLocks;
   readonly #spoolDirectory: string;
 
   /** `spoolDirectory` is the daemon's own, made when first needed. */
-  constructor(deps: { exec: ExecContext; locks: FileLocks; spoolDirectory: string }) {
+  constructor(deps: { exec: ExecContext; rights: FileRights; locks: FileLocks; spoolDirectory: string }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#locks = deps.locks;
     this.#spoolDirectory = deps.spoolDirectory;
   }
@@ -60,7 +62,7 @@ export class PartialWrites {
     const user = this.#exec.user(caller.user);
     const owner = ownerFor(user);
     const path = this.#exec.resolve(write.path, user);
-    using place = await inDirectory(locateTarget(path));
+    using place = await inDirectory(locateTarget(this.#rights.of(user), path));
     const exists = await checkTarget(place, path);
     write.expect?.(await stateOf(place, path));
     if (!exists) checkNoGap(write, 0);
@@ -80,8 +82,8 @@ export class PartialWrites {
     return { path, isNew, isAtomic: false, state: await stateOf(place, path) };
   }
 
-  async #writeTo(file: FileHandle, place: Place, write: PartialWrite): Promise<void> {
-    const stats = await file.stat({ bigint: true });
+  async #writeTo(file: FileDescriptor, place: Place, write: PartialWrite): Promise<void> {
+    const stats = await file.stat();
     if (!isRegular(stats)) throw notRegular(write.path);
     checkNoGap(write, Number(stats.size));
     const { start, end, totalBytes, body, wholeDigests: digests } = write;
@@ -114,7 +116,7 @@ async function openPart(
   await using stack = new AsyncDisposableStack();
   try {
     const made = stack.use(await openNew(place, access));
-    if (!made) return { file: await open(place.path, access | O_NOFOLLOW | O_NONBLOCK), isNew: false };
+    if (!made) return { file: await place.access.open(place.path, access | O_NOFOLLOW | O_NONBLOCK), isNew: false };
     await made.chown(owner.uid, owner.gid);
     stack.move();
     return { file: made, isNew: true };
@@ -127,9 +129,9 @@ async function openPart(
 }
 
 /** Undefined when something of that name is there. */
-async function openNew(place: Place, access: number): Promise<FileHandle | undefined> {
+async function openNew(place: Place, access: number): Promise<FileDescriptor | undefined> {
   try {
-    return await open(place.path, access | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
+    return await place.access.open(place.path, access | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
   } catch (error) {
     if (errnoName(error) === "EEXIST") return undefined;
     throw error;
@@ -137,14 +139,14 @@ async function openNew(place: Place, access: number): Promise<FileHandle | undef
 }
 
 /** Somebody may have put another file in its place while the part came. */
-async function checkNamed(place: Place, file: FileHandle, path: string): Promise<void> {
+async function checkNamed(place: Place, file: FileDescriptor, path: string): Promise<void> {
   if (await isNamed(place, file)) return;
   throw new SandboxError("aborted", `the file ${path} was replaced or removed by others meanwhile`);
 }
 
-async function isNamed(place: Place, file: FileHandle): Promise<boolean> {
+async function isNamed(place: Place, file: FileDescriptor): Promise<boolean> {
   try {
-    const [named, opened] = await Promise.all([lstat(place.path), file.stat({ bigint: true })]);
+    const [named, opened] = await Promise.all([place.access.lstat(place.path), file.stat()]);
     return named.ino === opened.ino && named.dev === opened.dev;
   } catch (error) {
     if (isMissing(error)) return false;
@@ -153,9 +155,9 @@ async function isNamed(place: Place, file: FileHandle): Promise<boolean> {
 }
 
 /** A new file that not one byte came for is taken away again. */
-async function unlinkIfEmpty(place: Place, file: FileHandle): Promise<void> {
+async function unlinkIfEmpty(place: Place, file: FileDescriptor): Promise<void> {
   try {
-    if ((await file.stat()).size === 0 && (await isNamed(place, file))) await unlink(place.path);
+    if ((await file.stat()).size === 0n && (await isNamed(place, file))) await place.access.unlink(place.path);
   } catch {
     // The error that led here is the one to tell.
   }

@@ -1,11 +1,10 @@
-import type { BigIntStats } from "node:fs";
-import { chmod, chown, mkdir, readlink } from "node:fs/promises";
 import { posix } from "node:path";
 import { errnoName, SandboxError } from "../errors.ts";
+import type { FileAccess, FileStats } from "../host/file-access.ts";
 import { Directory } from "./directory.ts";
 import { fileError, isMissing } from "./failures.ts";
 import type { Owner } from "./owner.ts";
-import { isLink, lstat } from "./stats.ts";
+import { isLink } from "./stats.ts";
 
 const NEW_DIRECTORY_MODE = 0o755;
 /** As the kernel does. */
@@ -19,7 +18,7 @@ export class Place implements Disposable {
   #directory: Directory;
   /** Names of directories that are not there, outermost first. */
   #missing: readonly string[];
-  #found: Promise<BigIntStats | undefined> | undefined;
+  #found: Promise<FileStats | undefined> | undefined;
 
   constructor(options: { directory: Directory; missing: readonly string[]; name: string; shownPath: string }) {
     this.name = options.name;
@@ -31,6 +30,11 @@ export class Place implements Disposable {
   /** The innermost directory of the path that exists. */
   get directory(): Directory {
     return this.#directory;
+  }
+
+  /** The rights with which it was looked up, and all is done in it. */
+  get access(): FileAccess {
+    return this.#directory.access;
   }
 
   /** Whether the directory that `name` belongs in exists. */
@@ -49,7 +53,7 @@ export class Place implements Disposable {
   }
 
   /** What was there at the first look; undefined: nothing. @throws the system error of lstat */
-  found(): Promise<BigIntStats | undefined> {
+  found(): Promise<FileStats | undefined> {
     this.#found ??= this.hasDirectory ? this.#look() : Promise.resolve(undefined);
     return this.#found;
   }
@@ -71,20 +75,20 @@ export class Place implements Disposable {
 
   /** With exactly the bits of `mode`, or the usual ones. @throws the system error: EEXIST when something of that name is there */
   async makeDirectory(owner: Owner, mode?: number): Promise<void> {
-    await mkdir(this.path, NEW_DIRECTORY_MODE);
+    await this.access.makeDirectory(this.path, NEW_DIRECTORY_MODE);
     using made = await this.#directory.openChild(this.name);
-    await chown(made.self, owner.uid, owner.gid);
-    if (mode !== undefined) await chmod(made.self, mode);
+    await this.access.changeOwner(made.self, owner.uid, owner.gid);
+    if (mode !== undefined) await this.access.changeMode(made.self, mode);
   }
 
   [Symbol.dispose](): void {
     this.#directory[Symbol.dispose]();
   }
 
-  async #look(): Promise<BigIntStats | undefined> {
+  async #look(): Promise<FileStats | undefined> {
     try {
       // What the directory is will be asked for next; now it costs no time.
-      const [stats] = await Promise.all([lstat(this.path), this.#directory.identity()]);
+      const [stats] = await Promise.all([this.access.lstat(this.path), this.#directory.identity()]);
       return stats;
     } catch (error) {
       if (isMissing(error)) return undefined;
@@ -98,7 +102,7 @@ export class Place implements Disposable {
     using stack = new DisposableStack();
     try {
       const child = stack.use(await this.#directory.openChild(name));
-      if (wasMade) await chown(child.self, owner.uid, owner.gid);
+      if (wasMade) await this.access.changeOwner(child.self, owner.uid, owner.gid);
       stack.move();
       return child;
     } catch (error) {
@@ -109,7 +113,7 @@ export class Place implements Disposable {
 
   async #tryMake(name: string): Promise<boolean> {
     try {
-      await mkdir(this.#directory.child(name), NEW_DIRECTORY_MODE);
+      await this.access.makeDirectory(this.#directory.child(name), NEW_DIRECTORY_MODE);
       return true;
     } catch (error) {
       if (errnoName(error) === "EEXIST") return false;
@@ -124,31 +128,31 @@ export class Place implements Disposable {
 }
 
 /**
- * Finds the place of `path`, following links in its directories but not a last one.
+ * Finds the place of `path` with the rights of `access`, following links in its directories but not a last one.
  * @throws SandboxError internal when something in the path is no directory, permission_denied
  */
-export async function locate(path: string): Promise<Place> {
+export async function locate(access: FileAccess, path: string): Promise<Place> {
   const { parent, name } = splitPath(path);
   const missing: string[] = [];
   for (let at = parent; ;) {
-    const found = await openIfThere(at);
+    const found = await openIfThere(access, at);
     if (found) return new Place({ directory: found, missing, name, shownPath: path });
     const up = splitPath(at);
     // Above a name that does not exist, `..` can only mean the name before it.
-    if (up.name === "." || up.name === "..") return locate(posix.normalize(path));
+    if (up.name === "." || up.name === "..") return locate(access, posix.normalize(path));
     missing.unshift(up.name);
     at = up.parent;
   }
 }
 
 /** As {@link locate}, but a last link is followed too, also one that leads to nothing yet. */
-export async function locateTarget(path: string): Promise<Place> {
-  let place = await locate(path);
+export async function locateTarget(access: FileAccess, path: string): Promise<Place> {
+  let place = await locate(access, path);
   for (let links = 0; links <= MAX_LINKS; links += 1) {
     const target = await linkTarget(place);
     if (target === undefined) return place;
     using before = place;
-    place = await locate(target.startsWith("/") ? target : before.directory.child(target));
+    place = await locate(access, target.startsWith("/") ? target : before.directory.child(target));
   }
   place[Symbol.dispose]();
   throw new SandboxError("failed_precondition", `too many levels of symbolic links: ${path}`);
@@ -161,32 +165,32 @@ export function splitPath(path: string): { parent: string; name: string } {
   return { parent: trimmed.slice(0, slash + 1).replace(/(.)\/+$/, "$1") || "/", name: trimmed.slice(slash + 1) };
 }
 
-async function openIfThere(path: string): Promise<Directory | undefined> {
+async function openIfThere(access: FileAccess, path: string): Promise<Directory | undefined> {
   try {
-    return await Directory.open(path);
+    return await Directory.open(access, path);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    if (errnoName(error) === "ENOTDIR") throw pathIsFile(await firstObstacle(path), error);
+    if (errnoName(error) === "ENOTDIR") throw pathIsFile(await firstObstacle(access, path), error);
     throw fileError(error, `failed to stat directory: stat ${path}`);
   }
 }
 
 /** The outermost part of `path` that is no directory. */
-async function firstObstacle(path: string): Promise<string> {
+async function firstObstacle(access: FileAccess, path: string): Promise<string> {
   const { parent, name } = splitPath(path);
   if (name === "") return path;
   try {
-    using _ = await Directory.open(parent);
+    using _ = await Directory.open(access, parent);
     return path;
   } catch {
-    return firstObstacle(parent);
+    return firstObstacle(access, parent);
   }
 }
 
 async function linkTarget(place: Place): Promise<string | undefined> {
   try {
     const stats = await place.found();
-    return stats && isLink(stats) ? await readlink(place.path) : undefined;
+    return stats && isLink(stats) ? (await place.access.readLink(place.path)).toString() : undefined;
   } catch {
     return undefined; // nothing there; or whoever looks closer will say what is wrong
   }

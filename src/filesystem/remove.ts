@@ -1,4 +1,3 @@
-import { readdir, rmdir, unlink } from "node:fs/promises";
 import { errnoName } from "../errors.ts";
 import { concurrently } from "./concurrently.ts";
 import type { Directory } from "./directory.ts";
@@ -19,7 +18,7 @@ export async function removeTree(directory: Directory, name: string | Buffer): P
     if (await removeFile(directory, name)) return;
     await emptyDirectory(directory, name);
     try {
-      return await rmdir(directory.child(name));
+      return await directory.access.removeDirectory(directory.child(name));
     } catch (error) {
       if (isMissing(error)) return;
       if (!CHANGED_MEANWHILE.has(errnoName(error) ?? "") || round === MAX_ROUNDS) throw error;
@@ -30,7 +29,7 @@ export async function removeTree(directory: Directory, name: string | Buffer): P
 /** Whether it is gone; false: it is a directory. */
 async function removeFile(directory: Directory, name: string | Buffer): Promise<boolean> {
   try {
-    await unlink(directory.child(name));
+    await directory.access.unlink(directory.child(name));
     return true;
   } catch (error) {
     if (isMissing(error)) return true;
@@ -44,7 +43,7 @@ async function emptyDirectory(parent: Directory, name: string | Buffer): Promise
   using directory = await openIfThere(parent, name);
   if (!directory) return;
   const failures: unknown[] = [];
-  const names = await readdir(directory.self, { encoding: "buffer" });
+  const names = await directory.names();
   const areFiles = await concurrently(names, UNLINKS_AT_ONCE, (child) =>
     removeFile(directory, child).catch((error: unknown) => {
       failures.push(error);

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, stat, unlink } from "node:fs/promises";
+import { chown, mkdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoName } from "../errors.ts";
-import { linkDescriptor } from "../host/libc.ts";
+import type { FileAccess, FileDescriptor } from "../host/file-access.ts";
+import { OWN_FILE_ACCESS } from "../host/own-file-access.ts";
 import type { Directory } from "./directory.ts";
 import { isNoSpace } from "./failures.ts";
 import { writeFully } from "./write-fully.ts";
@@ -14,16 +15,18 @@ const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const NEW_FILE_MODE = 0o666;
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_DIRECTORY_MODE = 0o700;
+/** Users get through to directories of their own. */
+const SHARED_DIRECTORY_MODE = 0o711;
 const COPY_BYTES = 1024 * 1024;
 
 /** A file without a name that takes what arrives; gone when disposed, or when the daemon is. */
 export class Spool implements AsyncDisposable {
-  readonly #handle: FileHandle;
+  readonly #handle: FileDescriptor;
   /** Directory in which it may get a name, good as long as the one it was opened for; undefined: it may get none. */
   readonly home: string | undefined;
   #sizeBytes = 0;
 
-  constructor(handle: FileHandle, home: string | undefined) {
+  constructor(handle: FileDescriptor, home: string | undefined) {
     this.#handle = handle;
     this.home = home;
   }
@@ -37,7 +40,7 @@ export class Spool implements AsyncDisposable {
     return this.#sizeBytes;
   }
 
-  get handle(): FileHandle {
+  get handle(): FileDescriptor {
     return this.#handle;
   }
 
@@ -52,7 +55,7 @@ export class Spool implements AsyncDisposable {
   }
 
   /** Writes bytes `from` to `end` to the same positions of `file`, or `shift` behind them. @throws the system error of write */
-  async copyTo(file: FileHandle, from: number, end: number, shift = 0): Promise<void> {
+  async copyTo(file: FileDescriptor, from: number, end: number, shift = 0): Promise<void> {
     const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(end - from, 0)));
     for (let position = from; position < end;) {
       const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.length, end - position), position);
@@ -64,11 +67,11 @@ export class Spool implements AsyncDisposable {
 
   /** Gives it a name. @throws the system error of linkat: EEXIST when the name is taken */
   async linkAs(path: string): Promise<void> {
-    await linkDescriptor(this.#handle.fd, path);
+    await this.#handle.access.linkDescriptor(this.#handle.fd, path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
+    await this.#handle[Symbol.asyncDispose]();
   }
 }
 
@@ -79,17 +82,38 @@ export class Spool implements AsyncDisposable {
  * @throws the system error of open
  */
 export async function openSpool(near: Directory, ownDirectory: string): Promise<Spool> {
-  await mkdir(ownDirectory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
-  const [{ dev }, own] = await Promise.all([near.identity(), stat(ownDirectory, { bigint: true })]);
-  try {
-    const home = dev === own.dev ? ownDirectory : near.self;
-    return new Spool(await open(home, O_RDWR | O_TMPFILE, NEW_FILE_MODE), home);
-  } catch (error) {
-    if (isNoSpace(error) || errnoName(error) === "EMFILE") throw error;
+  const { access } = near;
+  const own = await makeHome(access, ownDirectory);
+  const [{ dev }, { dev: ownDev }] = await Promise.all([near.identity(), stat(own, { bigint: true })]);
+  const homes = dev === ownDev ? [own] : [near.self];
+  // Users may not get through to the daemon's directory; those they write to they reach.
+  if (access.user && dev === ownDev) homes.push(near.self);
+  for (const home of homes) {
+    try {
+      return new Spool(await access.open(home, O_RDWR | O_TMPFILE, NEW_FILE_MODE), home);
+    } catch (error) {
+      if (isNoSpace(error) || errnoName(error) === "EMFILE") throw error;
+    }
   }
-  const path = join(ownDirectory, randomBytes(16).toString("hex"));
+  return openUnlinked(ownDirectory);
+}
+
+/** Makes the directory of spools for those who act with the rights of `access`. */
+async function makeHome({ user }: FileAccess, ownDirectory: string): Promise<string> {
+  const mode = user ? SHARED_DIRECTORY_MODE : PRIVATE_DIRECTORY_MODE;
+  await mkdir(ownDirectory, { recursive: true, mode });
+  if (!user) return ownDirectory;
+  const home = join(ownDirectory, String(user.uid));
+  await mkdir(home, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+  await chown(home, user.uid, user.gid);
+  return home;
+}
+
+/** One that can have no name: nobody's rights matter. */
+async function openUnlinked(directory: string): Promise<Spool> {
+  const path = join(directory, randomBytes(16).toString("hex"));
   await using stack = new AsyncDisposableStack();
-  const handle = stack.use(await open(path, O_RDWR | O_CREAT | O_EXCL, PRIVATE_FILE_MODE));
+  const handle = stack.use(await OWN_FILE_ACCESS.open(path, O_RDWR | O_CREAT | O_EXCL, PRIVATE_FILE_MODE));
   await unlink(path);
   stack.move();
   return new Spool(handle, undefined);

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
 import { errnoName } from "../errors.ts";
-import { linkDescriptor } from "../host/libc.ts";
+import type { FileDescriptor, FileStats } from "../host/file-access.ts";
 import { copyAttributes } from "./copy.ts";
 import type { Directory } from "./directory.ts";
 import type { Owner } from "./owner.ts";
@@ -18,13 +17,13 @@ const ALL_MODE_BITS = 0o7777;
  * looks for. Disposing it takes that name away.
  */
 export class StagedFile implements AsyncDisposable {
-  readonly handle: FileHandle;
+  readonly handle: FileDescriptor;
   /** Where it has its temporary name, or gets one for the moment of a replacement. */
   readonly #home: string;
   readonly #isOwn: boolean;
   #name: string | undefined;
 
-  private constructor(handle: FileHandle, options: { home: string; isOwn: boolean; name?: string }) {
+  private constructor(handle: FileDescriptor, options: { home: string; isOwn: boolean; name?: string }) {
     this.handle = handle;
     this.#home = options.home;
     this.#isOwn = options.isOwn;
@@ -40,13 +39,8 @@ export class StagedFile implements AsyncDisposable {
   static async inDirectory(directory: Directory): Promise<StagedFile> {
     const name = temporaryName();
     const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
-    const handle = await open(directory.child(name), flags, PRIVATE_FILE_MODE);
+    const handle = await directory.access.open(directory.child(name), flags, PRIVATE_FILE_MODE);
     return new StagedFile(handle, { home: directory.self, isOwn: true, name });
-  }
-
-  /** A path of it for any call, whatever it is called. */
-  get self(): string {
-    return `/proc/self/fd/${this.handle.fd}`;
   }
 
   /** Makes it a new file of `owner`. @throws the system error */
@@ -56,8 +50,8 @@ export class StagedFile implements AsyncDisposable {
   }
 
   /** Takes over attributes, owner and mode (unless another is given) of an open file. @throws the system error, EPERM for another's owner */
-  async takeAfter(path: string, stats: BigIntStats, mode: number | undefined): Promise<void> {
-    await copyAttributes(path, this.self);
+  async takeAfter(file: FileDescriptor, stats: FileStats, mode: number | undefined): Promise<void> {
+    await copyAttributes(this.handle.access, file.self, this.handle.self);
     await this.handle.chown(Number(stats.uid), Number(stats.gid));
     // Last: a change of owner takes set-id bits away.
     await this.handle.chmod(mode ?? Number(stats.mode) & ALL_MODE_BITS);
@@ -66,8 +60,8 @@ export class StagedFile implements AsyncDisposable {
   /** Gives it the name `path`. False: that is taken. @throws the system error of link */
   async createAs(path: string): Promise<boolean> {
     try {
-      if (this.#name === undefined) await linkDescriptor(this.handle.fd, path);
-      else await link(this.#temporaryPath(this.#name), path);
+      if (this.#name === undefined) await this.handle.access.linkDescriptor(this.handle.fd, path);
+      else await this.handle.access.link(this.#temporaryPath(this.#name), path);
       return true;
     } catch (error) {
       if (errnoName(error) === "EEXIST") return false;
@@ -82,20 +76,20 @@ export class StagedFile implements AsyncDisposable {
   async replace(path: string): Promise<void> {
     if (this.#name === undefined) {
       const name = temporaryName();
-      await linkDescriptor(this.handle.fd, this.#temporaryPath(name));
+      await this.handle.access.linkDescriptor(this.handle.fd, this.#temporaryPath(name));
       this.#name = name;
     }
-    await rename(this.#temporaryPath(this.#name), path);
+    await this.handle.access.rename(this.#temporaryPath(this.#name), path);
     this.#name = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      if (this.#name !== undefined) await unlink(this.#temporaryPath(this.#name));
+      if (this.#name !== undefined) await this.handle.access.unlink(this.#temporaryPath(this.#name));
     } catch {
       // Somebody has tidied up before us.
     }
-    if (this.#isOwn) await this.handle.close();
+    if (this.#isOwn) await this.handle[Symbol.asyncDispose]();
   }
 
   #temporaryPath(name: string): string {

@@ -1,5 +1,6 @@
 import { errnoName } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FileRights } from "../host/file-access.ts";
 import { receive } from "./content.ts";
 import { withContext } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -36,13 +37,21 @@ export interface UploadedFile {
  */
 export class Uploads {
   readonly #exec: ExecContext;
+  readonly #rights: FileRights;
   readonly #metadata: MetadataStore;
   readonly #writer: FileWriter;
   readonly #spoolDirectory: string;
 
   /** `spoolDirectory` is the daemon's own, made when first needed. */
-  constructor(deps: { exec: ExecContext; metadata: MetadataStore; locks: FileLocks; spoolDirectory: string }) {
+  constructor(deps: {
+    exec: ExecContext;
+    rights: FileRights;
+    metadata: MetadataStore;
+    locks: FileLocks;
+    spoolDirectory: string;
+  }) {
     this.#exec = deps.exec;
+    this.#rights = deps.rights;
     this.#metadata = deps.metadata;
     this.#writer = new FileWriter(deps);
     this.#spoolDirectory = deps.spoolDirectory;
@@ -69,10 +78,11 @@ export class Uploads {
    * @throws SandboxError, and whatever the body throws
    */
   async save(upload: Upload, caller: Caller): Promise<UploadedFile> {
-    const owner = ownerFor(this.#exec.user(caller.user));
+    const user = this.#exec.user(caller.user);
+    const owner = ownerFor(user);
     const path = this.resolve(upload.path, caller);
     checkMetadata(upload.metadata);
-    using place = await inDirectory(locateTarget(path));
+    using place = await inDirectory(locateTarget(this.#rights.of(user), path));
     const exists = await checkTarget(place, path);
     await using content = await this.#receive(upload, place);
     await inDirectory(place.makeDirectories(owner));
@@ -91,6 +101,6 @@ export class Uploads {
 
   async #readBack(place: Place): Promise<Metadata> {
     const { dev } = await place.directory.identity();
-    return this.#metadata.read(place.path, dev);
+    return this.#metadata.read(place.access, place.path, dev);
   }
 }

@@ -1,6 +1,5 @@
-import type { BigIntStats } from "node:fs";
 import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import type { FileAccess, FileStats } from "../host/file-access.ts";
 import { Directory, O_PATH } from "./directory.ts";
 import { isMissing } from "./failures.ts";
 import { isDirectory, isLink } from "./stats.ts";
@@ -11,7 +10,9 @@ const { O_NOFOLLOW } = constants;
 export interface Visited {
   /** A path of it for any call, whatever it is called by now. */
   self: string;
-  stats: BigIntStats;
+  stats: FileStats;
+  /** The rights with which it was opened. */
+  access: FileAccess;
 }
 
 /**
@@ -26,17 +27,17 @@ export async function visitTree(
   options: { isRecursive: boolean; signal: AbortSignal | undefined; visit: (visited: Visited) => Promise<void> },
 ): Promise<boolean> {
   options.signal?.throwIfAborted();
-  await using file = await open(directory.child(name), O_PATH | O_NOFOLLOW);
-  const stats = await file.stat({ bigint: true });
+  await using file = await directory.access.open(directory.child(name), O_PATH | O_NOFOLLOW);
+  const stats = await file.stat();
   if (isLink(stats)) return false;
-  const self = `/proc/self/fd/${file.fd}`;
+  const { self, access } = file;
   if (options.isRecursive && isDirectory(stats)) {
-    using inner = await Directory.open(self);
-    for (const child of await readdir(inner.self, { encoding: "buffer" })) {
+    using inner = await Directory.open(access, self);
+    for (const child of await inner.names()) {
       await ignoreMissing(visitTree(inner, child, options));
     }
   }
-  await options.visit({ self, stats });
+  await options.visit({ self, stats, access });
   return true;
 }
 

@@ -1,10 +1,8 @@
-import { constants } from "node:os";
-import { getSystemErrorMessage } from "node:util";
-import koffi from "koffi";
+import { bind, callInPool, check, type IntCall, libraryCall, type PoolCall, systemError } from "./libc-binding.ts";
 
 /*
- * The few calls of the C library that Node has no function for, bound once. This is the only file that imports koffi.
- * Those that return a promise run on another thread. All others return at once; none may be called with a descriptor that can block.
+ * The calls of the C library about processes and descriptors that Node has no function for. Those that return a promise run on another
+ * thread. All others return at once; none may be called with a descriptor that can block. Those about files are in libc-files.ts.
  */
 
 const O_CLOEXEC = 0o2000000;
@@ -20,23 +18,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 const FILE_ACTIONS_BYTES = 80;
 const SPAWN_ATTRIBUTES_BYTES = 336;
 const SIGNAL_SET_BYTES = 128;
-
-const AT_FDCWD = -100;
-const AT_SYMLINK_FOLLOW = 0x400;
-const RENAME_NOREPLACE = 1;
-/** Names of all attributes of one file: the kernel's own limit (XATTR_LIST_MAX). */
-const ATTRIBUTE_LIST_BYTES = 64 * 1024;
-const ATTRIBUTE_VALUE_BYTES = 64 * 1024;
-/** koffi throws when more than 256 calls are under way. */
-const MAX_BACKGROUND_CALLS = 64;
-
-const library = koffi.load("libc.so.6");
-const bind = <F>(signature: string): F => library.func(signature) as F;
-type IntCall<A extends unknown[]> = (...args: A) => number;
-/** A call that may wait for a disk or a file server: made on a thread of libuv's pool. */
-type BackgroundCall<A extends unknown[]> = {
-  async(...args: [...A, (error: Error | null, result: number) => void]): void;
-};
 
 const native = {
   pipe2: bind<IntCall<[number[], number]>>("int pipe2(_Out_ int *fds, int flags)"),
@@ -63,40 +44,11 @@ const native = {
   attributesFlags: bind<IntCall<[Buffer, number]>>("int posix_spawnattr_setflags(void *attributes, short flags)"),
   attributesDefaults: bind<IntCall<[Buffer, Buffer]>>("int posix_spawnattr_setsigdefault(void *attributes, void *set)"),
   attributesMask: bind<IntCall<[Buffer, Buffer]>>("int posix_spawnattr_setsigmask(void *attributes, void *set)"),
-  listxattr: bind<IntCall<[Buffer, Buffer | null, number]> & BackgroundCall<[Buffer, Buffer, number]>>(
-    "int64_t listxattr(const void *path, void *list, size_t size)",
-  ),
-  getxattr: bind<BackgroundCall<[Buffer, string, Buffer, number]>>(
-    "int64_t getxattr(const void *path, const char *name, void *value, size_t size)",
-  ),
-  setxattr: bind<BackgroundCall<[Buffer, string, Buffer, number, number]>>(
-    "int setxattr(const void *path, const char *name, const void *value, size_t size, int flags)",
-  ),
-  removexattr: bind<BackgroundCall<[Buffer, string]>>("int removexattr(const void *path, const char *name)"),
-  linkat: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
-    "int linkat(int from_fd, const void *from, int to_fd, const void *to, int flags)",
-  ),
-  renameat2: bind<BackgroundCall<[number, Buffer, number, Buffer, number]>>(
-    "int renameat2(int from_fd, const void *from, int to_fd, const void *to, uint32_t flags)",
-  ),
-  mallocTrim: bind<BackgroundCall<[number]>>("int malloc_trim(size_t pad)"),
-  mkfifo: bind<BackgroundCall<[Buffer, number]>>("int mkfifo(const void *path, uint32_t mode)"),
+  mallocTrim: bind<PoolCall<[number]>>("int malloc_trim(size_t pad)"),
   posixSpawn: bind<IntCall<[number[], string, Buffer, Buffer, (string | null)[], (string | null)[]]>>(
     "int posix_spawn(_Out_ int *pid, const char *file, void *actions, void *attributes, const char **argv, const char **envp)",
   ),
 };
-
-/** A system error as Node makes them: `code` is the symbolic name, `errno` negative. */
-function systemError(errno: number, call: string): Error {
-  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`;
-  const message = `${code}: ${getSystemErrorMessage(-errno)}, ${call}`;
-  return Object.assign(new Error(message), { code, errno: -errno, syscall: call });
-}
-
-function check(result: number, call: string): number {
-  if (result < 0) throw systemError(koffi.errno(), call);
-  return result;
-}
 
 /** A new pipe, both ends close-on-exec. The caller closes both. */
 export function pipe(): { readEnd: number; writeEnd: number } {
@@ -191,93 +143,7 @@ function spawnAttributes(): Buffer {
   return attributes;
 }
 
-/** Arguments of the calls under way: koffi has pointers into their buffers and does not keep them alive. */
-const heldArguments = new Set<readonly unknown[]>();
-const waitingCalls: (() => void)[] = [];
-
-/** Runs `call` on another thread. @throws the system error it ends with */
-async function inBackground<A extends unknown[]>(name: string, call: BackgroundCall<A>, ...args: A): Promise<number> {
-  if (heldArguments.size >= MAX_BACKGROUND_CALLS) {
-    await new Promise<void>((resolve) => {
-      waitingCalls.push(resolve);
-    });
-  }
-  heldArguments.add(args);
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      call.async(...args, (error, result) => {
-        if (error) reject(error);
-        // koffi hands over the errno of the other thread for the time of this callback.
-        else if (result < 0) reject(systemError(koffi.errno(), name));
-        else resolve(result);
-      });
-    });
-  } finally {
-    heldArguments.delete(args);
-    waitingCalls.shift()?.();
-  }
-}
-
-/** A path for the kernel: bytes as they are, ended by a NUL. */
-function cPath(path: string | Buffer): Buffer {
-  return typeof path === "string" ? Buffer.from(`${path}\0`) : Buffer.concat([path, Buffer.of(0)]);
-}
-
-/**
- * Whether the file (the one that a link leads to) has an extended attribute whose name begins with `prefix`; false when that cannot
- * be told. Waits for the file system: for local ones, and files whose inode was just looked at.
- */
-export function hasAttributes(path: string | Buffer, prefix: string): boolean {
-  const file = cPath(path);
-  // Most files have none; asking for no more than the length is the cheapest call.
-  const length = native.listxattr(file, null, 0);
-  if (length <= 0) return false;
-  const names = Buffer.alloc(length);
-  return native.listxattr(file, names, length) < 0 || names.includes(prefix);
-}
-
-/** Names of the extended attributes of a file; links are followed. */
-export async function listAttributes(path: string | Buffer): Promise<string[]> {
-  const names = Buffer.allocUnsafe(ATTRIBUTE_LIST_BYTES);
-  const length = await inBackground("listxattr", native.listxattr, cPath(path), names, names.length);
-  return names.toString("utf8", 0, length).split("\0").slice(0, -1);
-}
-
-/** Value of one extended attribute; links are followed. */
-export async function readAttribute(path: string | Buffer, name: string): Promise<Buffer> {
-  const value = Buffer.allocUnsafe(ATTRIBUTE_VALUE_BYTES);
-  const length = await inBackground("getxattr", native.getxattr, cPath(path), name, value, value.length);
-  return Buffer.from(value.subarray(0, length));
-}
-
-/** Sets one extended attribute; links are followed. */
-export async function writeAttribute(path: string | Buffer, name: string, value: Buffer): Promise<void> {
-  await inBackground("setxattr", native.setxattr, cPath(path), name, value, value.length, 0);
-}
-
-/** Removes one extended attribute; links are followed. */
-export async function removeAttribute(path: string | Buffer, name: string): Promise<void> {
-  await inBackground("removexattr", native.removexattr, cPath(path), name);
-}
-
-/** Gives an open file that has no name (O_TMPFILE) the name `path`; never replaces anything. */
-export async function linkDescriptor(fd: number, path: string): Promise<void> {
-  const from = cPath(`/proc/self/fd/${fd}`);
-  await inBackground("linkat", native.linkat, AT_FDCWD, from, AT_FDCWD, cPath(path), AT_SYMLINK_FOLLOW);
-}
-
-/** Renames unless something is called `to`: EEXIST then; EINVAL where the file system cannot tell in one step. */
-export async function renameExclusively(from: string | Buffer, to: string | Buffer): Promise<void> {
-  const [source, target] = [cPath(from), cPath(to)];
-  await inBackground("renameat2", native.renameat2, AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE);
-}
-
-/** Makes a FIFO. */
-export async function makeFifo(path: string | Buffer, mode: number): Promise<void> {
-  await inBackground("mkfifo", native.mkfifo, cPath(path), mode);
-}
-
 /** Gives the system back what the C library keeps of memory that was freed. */
 export async function returnFreeMemory(): Promise<void> {
-  await inBackground("malloc_trim", native.mallocTrim, 0);
+  await callInPool(libraryCall("malloc_trim", native.mallocTrim, [0]));
 }

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { makeFifo } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { smallDisk } from "../unit/filesystem/bodies.ts";
 import { isRoot, type TestServer, testServer } from "../unit/filesystem/server.ts";
 
@@ -65,7 +65,7 @@ test.runIf(isRoot)("makes the file of the user who is named", async () => {
 
 test("says in the contract's words what is wrong, and leaves everything", async () => {
   const [destination = "", a = "", fifo = "", none = ""] = at("whole", "a", "fifo", "none");
-  await makeFifo(fifo, 0o600);
+  await OWN_FILE_ACCESS.makeFifo(fifo, 0o600);
   await writeFile(destination, "old");
   const cases: [unknown, number, string | object][] = [
     ["{", 400, expect.stringMatching(/^invalid request body: /)],

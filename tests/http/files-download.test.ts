@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeFifo } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { type TestServer, testServer } from "../unit/filesystem/server.ts";
 
 const MIB = 1024 * 1024;
@@ -182,7 +182,7 @@ describe("names", () => {
 
 describe("what is no ordinary file", () => {
   test("has errors in the contract's words", async () => {
-    await makeFifo(join(root, "fifo"), 0o666);
+    await OWN_FILE_ACCESS.makeFifo(join(root, "fifo"), 0o666);
     await mkdir(join(root, "dir"));
     const cases: [string, Record<string, string>, number, string][] = [
       [join(root, "nope"), {}, 404, `path '${root}/nope' does not exist`],

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, statSync } from "node:fs";
 import { chmod, chown, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeFifo, readAttribute, writeAttribute } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { expectProblem, NativeFiles } from "../helpers/native-files.ts";
 import { smallDisk } from "../unit/filesystem/bodies.ts";
 import { isRoot, type TestServer, testServer } from "../unit/filesystem/server.ts";
@@ -30,7 +30,7 @@ describe("DELETE", () => {
     await writeFile(join(root, "file"), "x");
     await symlink("file", join(root, "link"));
     await mkdir(join(root, "dir"));
-    await makeFifo(join(root, "fifo"), 0o600);
+    await OWN_FILE_ACCESS.makeFifo(join(root, "fifo"), 0o600);
     for (const name of ["link", "dir", "fifo", "file"]) expect((await remove(join(root, name))).status).toBe(204);
     await expectProblem(await remove(join(root, "file")), 404, { code: "not_found" });
     await expectProblem(await remove(join(root, "no/such")), 404, { code: "not_found" });
@@ -95,7 +95,7 @@ describe("POST", () => {
     const source = join(root, "tree");
     await mkdir(join(source, "sub"), { recursive: true });
     await writeFile(join(source, "sub/file"), "content");
-    await writeAttribute(join(source, "sub/file"), "user.color", Buffer.from("blue"));
+    await OWN_FILE_ACCESS.writeAttribute(join(source, "sub/file"), "user.color", Buffer.from("blue"));
     await chmod(join(source, "sub/file"), 0o4755);
     await symlink("sub/file", join(source, "link"));
     const copy = join(root, "new/copy");
@@ -103,7 +103,7 @@ describe("POST", () => {
     const copied = await change(source, { op: "copy", to: copy }, query);
     expect([copied.status, await copied.json()]).toMatchObject([201, { path: copy, type: "directory" }]);
     expect(await readFile(join(copy, "sub/file"), "utf8")).toBe("content");
-    expect((await readAttribute(join(copy, "sub/file"), "user.color")).toString()).toBe("blue");
+    expect((await OWN_FILE_ACCESS.readAttribute(join(copy, "sub/file"), "user.color")).toString()).toBe("blue");
     expect(await readlink(join(copy, "link"))).toBe("sub/file");
     if (isRoot) {
       for (const name of ["", "sub", "sub/file", "link"]) expect(lstatSync(join(copy, name)).uid).toBe(65_534);

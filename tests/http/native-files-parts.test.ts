@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { listAttributes, writeAttribute } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { expectProblem, NativeFiles, sha256 } from "../helpers/native-files.ts";
 import { type TestServer, testServer } from "../unit/filesystem/server.ts";
 
@@ -80,10 +80,10 @@ describe("PATCH", () => {
   test("keeps owner, mode, attributes and inode", async () => {
     const path = join(root, "a");
     await writeFile(path, "0123", { mode: 0o640 });
-    await writeAttribute(path, "user.color", Buffer.from("blue"));
+    await OWN_FILE_ACCESS.writeAttribute(path, "user.color", Buffer.from("blue"));
     const before = await stat(path);
     await patch(path, "xx", "bytes 1-2/*");
     expect(await stat(path)).toMatchObject({ ino: before.ino, mode: before.mode, size: 4 });
-    expect(await listAttributes(path)).toContain("user.color");
+    expect(await OWN_FILE_ACCESS.listAttributes(path)).toContain("user.color");
   });
 });

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeFifo } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 
 interface Listed {
@@ -70,7 +70,7 @@ test("a directory lists as JSON, to any depth, with details", async () => {
   await mkdir(join(path, "sub"), { recursive: true });
   await writeFile(join(path, "sub", "file"), "12345");
   await symlink("sub", join(path, "link"));
-  await makeFifo(join(path, "pipe"), 0o600);
+  await OWN_FILE_ACCESS.makeFifo(join(path, "pipe"), 0o600);
   await chmod(join(path, "sub"), 0o1777);
   const listed = (await (await get(path)).json()) as Listed;
   expect(listed.path).toBe(path);
@@ -106,7 +106,7 @@ test("and as ls does for a person", async () => {
 
 test("an entry tells of itself, also what cannot be read", async () => {
   const path = join(root, "fifo");
-  await makeFifo(path, 0o644);
+  await OWN_FILE_ACCESS.makeFifo(path, 0o644);
   expect(await (await get(path, {}, "?stat=1")).json()).toMatchObject({ name: "fifo", type: "fifo", links: 1 });
   expect((await get(path, { method: "HEAD" })).headers.get("guestd-file-type")).toBe("fifo");
   await expectProblem(await get(path), 400, { code: "failed_precondition", reason: "not_regular_file" });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeFifo, readAttribute, writeAttribute } from "../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { expectProblem, NativeFiles, sha256 } from "../helpers/native-files.ts";
 import { smallDisk } from "../unit/filesystem/bodies.ts";
 import { isRoot, type TestServer, testServer } from "../unit/filesystem/server.ts";
@@ -57,7 +57,7 @@ describe("PUT", () => {
       await chmod(path, 0o4751);
       if (isRoot) await chown(path, 1234, 2345);
       if (isRoot) await chmod(path, 0o4751);
-      await writeAttribute(path, "user.color", Buffer.from("blue"));
+      await OWN_FILE_ACCESS.writeAttribute(path, "user.color", Buffer.from("blue"));
       await using before = await open(path);
       const bytes = Buffer.alloc(size, "new");
       const response = await put(path, bytes);
@@ -66,7 +66,7 @@ describe("PUT", () => {
       expect(await before.readFile("utf8")).toBe("old content");
       const now = statSync(path);
       expect(now).toMatchObject({ mode: 0o104751, ...(isRoot && { uid: 1234, gid: 2345 }) });
-      expect((await readAttribute(path, "user.color")).toString()).toBe("blue");
+      expect((await OWN_FILE_ACCESS.readAttribute(path, "user.color")).toString()).toBe("blue");
       await expectOnly("a");
     },
   );
@@ -172,7 +172,7 @@ describe("PUT", () => {
   });
 
   test("refuses what is no file, and what is no way to write one", async () => {
-    await makeFifo(join(root, "fifo"), 0o666);
+    await OWN_FILE_ACCESS.makeFifo(join(root, "fifo"), 0o666);
     await writeFile(join(root, "file"), "x");
     await expectProblem(await put(join(root, "fifo"), "x"), 400, { reason: "not_regular_file" });
     await expectProblem(await put("/dev/null", "x"), 400, { reason: "not_regular_file" });

@@ -3,7 +3,7 @@ import { chmod, chown, lutimes, mkdir, symlink, utimes, writeFile } from "node:f
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { permissionsText } from "../../../src/filesystem/entry.ts";
-import { makeFifo, writeAttribute } from "../../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { isRoot, testFiles } from "./server.ts";
 
 const ME = { user: undefined };
@@ -74,7 +74,7 @@ test("gives a link that leads nowhere its own path as target and no mode", async
 test("calls FIFOs and sockets neither file nor directory", async () => {
   await using files = await testFiles();
   const fifo = join(files.root, "fifo");
-  await makeFifo(fifo, 0o644);
+  await OWN_FILE_ACCESS.makeFifo(fifo, 0o644);
   expect(await files.filesystem.stat(fifo, ME)).toMatchObject({
     type: "other",
     permissions: "prw-r--r--",
@@ -95,9 +95,9 @@ test("reads metadata through links and skips what is not UTF-8 or not ours", asy
   const [path, link] = [join(files.root, "a"), join(files.root, "b")];
   await writeFile(path, "");
   await symlink(path, link);
-  await writeAttribute(path, "user.e2b.kind", Buffer.from("report"));
-  await writeAttribute(path, "user.e2b.binary", Buffer.from([0xff, 0xfe]));
-  await writeAttribute(path, "user.other", Buffer.from("x"));
+  await OWN_FILE_ACCESS.writeAttribute(path, "user.e2b.kind", Buffer.from("report"));
+  await OWN_FILE_ACCESS.writeAttribute(path, "user.e2b.binary", Buffer.from([0xff, 0xfe]));
+  await OWN_FILE_ACCESS.writeAttribute(path, "user.other", Buffer.from("x"));
   expect(await files.filesystem.stat(path, ME)).toMatchObject({ metadata: { kind: "report" } });
   expect(await files.filesystem.stat(link, ME)).toMatchObject({ metadata: { kind: "report" } });
 });

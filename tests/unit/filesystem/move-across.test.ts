@@ -17,7 +17,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { makeFifo, readAttribute, writeAttribute } from "../../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { isRoot, testFiles } from "./server.ts";
 
 const ME = { user: undefined };
@@ -43,7 +43,7 @@ describe.runIf(hasOtherDevice())("between file systems", () => {
     const [from, to] = [join(files.root, "a"), join(other.path, "deep/b")];
     await writeFile(from, "content");
     await chmod(from, 0o2751);
-    await writeAttribute(from, "user.e2b.kind", Buffer.from("report"));
+    await OWN_FILE_ACCESS.writeAttribute(from, "user.e2b.kind", Buffer.from("report"));
     execFileSync("touch", ["-d", "2024-01-02T03:04:05.5Z", from]);
     const entry = await files.filesystem.move(from, to, ME);
     expect(entry).toMatchObject({ path: to, permissions: "grwxr-x--x", metadata: { kind: "report" } });
@@ -63,7 +63,7 @@ describe.runIf(hasOtherDevice())("between file systems", () => {
     await link(join(from, "one"), join(from, "sub/two"));
     await symlink("../one", join(from, "sub/link"));
     await symlink("/no/such", join(from, "dangling"));
-    await makeFifo(join(from, "fifo"), 0o600);
+    await OWN_FILE_ACCESS.makeFifo(join(from, "fifo"), 0o600);
     const bad = Buffer.from([0x66, 0xff]);
     await writeFile(Buffer.concat([Buffer.from(`${from}/`), bad]), "bytes");
     const to = join(other.path, "moved");
@@ -136,8 +136,8 @@ describe.runIf(hasOtherDevice())("between file systems", () => {
     await using other = await elsewhere();
     const [from, to] = [join(files.root, "d"), join(other.path, "d")];
     await mkdir(from);
-    await writeAttribute(from, "user.e2b.x", Buffer.from("y"));
+    await OWN_FILE_ACCESS.writeAttribute(from, "user.e2b.x", Buffer.from("y"));
     await files.filesystem.move(from, to, ME);
-    expect((await readAttribute(to, "user.e2b.x")).toString()).toBe("y");
+    expect((await OWN_FILE_ACCESS.readAttribute(to, "user.e2b.x")).toString()).toBe("y");
   });
 });

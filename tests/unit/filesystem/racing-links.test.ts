@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm, symlink, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { AtomicWrite } from "../../../src/filesystem/atomic-writes.ts";
-import { makeFifo } from "../../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { expectUntouched, LINK_RACES, scene } from "../../helpers/link-races.ts";
 import { bodyOf } from "./bodies.ts";
 import { isRoot, testFiles } from "./server.ts";
@@ -86,7 +86,7 @@ test("nothing is opened for a FIFO that takes a file's place", async () => {
   await writeFile(path, "old");
   const swap = async (): Promise<void> => {
     await rm(path);
-    await makeFifo(path, 0o666);
+    await OWN_FILE_ACCESS.makeFifo(path, 0o666);
   };
   await expect(files.atomicWrites.save(write(path, bodyOf(10, swap)), ME)).rejects.toMatchObject({
     reason: "not_regular_file",

@@ -21,6 +21,7 @@ import { filesystemRpcRoutes } from "../../../src/filesystem/rpc.ts";
 import { Uploads } from "../../../src/filesystem/uploads.ts";
 import { ExecContext } from "../../../src/host/exec-context.ts";
 import { Mounts } from "../../../src/host/mounts.ts";
+import { OWN_RIGHTS } from "../../../src/host/own-file-access.ts";
 import { Users } from "../../../src/host/users.ts";
 import { Access } from "../../../src/lifecycle/access.ts";
 import { createLogger } from "../../../src/log.ts";
@@ -50,19 +51,20 @@ export async function testFiles(): Promise<TestFiles> {
   const users = new Users();
   const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
   const metadata = new MetadataStore(new Mounts());
-  const writing = { exec, metadata, locks: new FileLocks(), spoolDirectory: spool };
+  const rights = OWN_RIGHTS;
+  const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: spool };
   return {
     users,
     exec,
     root,
     spool,
-    filesystem: new Filesystem({ exec, metadata }),
+    filesystem: new Filesystem({ exec, rights, metadata }),
     uploads: new Uploads(writing),
     atomicWrites: new AtomicWrites(writing),
     partialWrites: new PartialWrites(writing),
     changes: new Changes(writing),
     compositions: new Compositions(writing),
-    downloads: new Downloads({ exec }),
+    downloads: new Downloads({ exec, rights }),
     [Symbol.asyncDispose]: async () => {
       await rm(root, { recursive: true, force: true });
       await rm(spool, { recursive: true, force: true });

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, stat, symlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Directory } from "../../../src/filesystem/directory.ts";
@@ -9,19 +10,20 @@ import { MetadataStore } from "../../../src/filesystem/metadata.ts";
 import { locate } from "../../../src/filesystem/place.ts";
 import { openSpool } from "../../../src/filesystem/spool.ts";
 import { Mounts } from "../../../src/host/mounts.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { testFiles } from "./server.ts";
 
 const SELF = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
 test("a file system without nameless files gets a spool in the daemon's directory, whose name is gone", async () => {
   await using files = await testFiles();
-  using near = await Directory.open("/proc/self");
+  using near = await Directory.open(OWN_FILE_ACCESS, "/proc/self");
   await using spool = await openSpool(near, files.spool);
   await spool.append([Buffer.from("con"), Buffer.from("tent")]);
   expect(spool).toMatchObject({ isLinkable: false, sizeBytes: 7 });
   expect(await readdir(files.spool)).toEqual([]);
 
-  using place = await locate(join(files.root, "a"));
+  using place = await locate(OWN_FILE_ACCESS, join(files.root, "a"));
   const writer = new FileWriter({ metadata: new MetadataStore(new Mounts()), locks: new FileLocks() });
   const write = {
     content: spool,
@@ -37,10 +39,10 @@ test("a file system without nameless files gets a spool in the daemon's director
 
 test("a spool copies any part of what it holds", async () => {
   await using files = await testFiles();
-  using near = await Directory.open(files.root);
+  using near = await Directory.open(OWN_FILE_ACCESS, files.root);
   await using spool = await openSpool(near, join(files.spool, "made"));
   await spool.append([Buffer.from("0123456789")]);
-  await using file = await open(join(files.root, "a"), "w");
+  await using file = await OWN_FILE_ACCESS.open(join(files.root, "a"), constants.O_WRONLY | constants.O_CREAT);
   await spool.copyTo(file, 4, 8);
   expect((await readFile(join(files.root, "a"))).toString()).toBe("\0\0\0\0\u{34}567");
   await expect(spool.copyTo(file, 8, 12)).rejects.toThrow("ends at 10");
@@ -50,7 +52,7 @@ test("a directory stays the one that was opened, whatever becomes of its path", 
   await using files = await testFiles();
   await mkdir(join(files.root, "a/b"), { recursive: true });
   await symlink("b", join(files.root, "a/link"));
-  using directory = await Directory.open(join(files.root, "a"));
+  using directory = await Directory.open(OWN_FILE_ACCESS, join(files.root, "a"));
   expect(await directory.path()).toBe(join(files.root, "a"));
   expect(await directory.identity()).toMatchObject({ ino: (await stat(join(files.root, "a"), { bigint: true })).ino });
   using child = await directory.openChild("b");

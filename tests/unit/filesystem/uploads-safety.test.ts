@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { makeFifo } from "../../../src/host/libc.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { bodyOf, KIB, MIB, save, smallDisk } from "./bodies.ts";
 import { asOrdinaryUser, isRoot, testFiles } from "./server.ts";
 
@@ -81,7 +81,7 @@ describe("what cannot be written", () => {
   test("is refused before the body is read", async () => {
     await using files = await testFiles();
     await writeFile(join(files.root, "file"), "");
-    await makeFifo(join(files.root, "fifo"), 0o666);
+    await OWN_FILE_ACCESS.makeFifo(join(files.root, "fifo"), 0o666);
     const cases: [string, object][] = [
       [files.root, { code: "invalid_argument", message: `path is a directory: ${files.root}` }],
       [`${files.root}/new/`, { code: "invalid_argument", reason: "is_directory" }],
