@@ -10,16 +10,18 @@ export interface TornReads {
   rewrites: number;
 }
 
-/** Replaces one file over and over, each time all of one other letter, while `readers` read it `reads` times in all. */
+/** Writers replace one file over and over, each time all of one other letter, while readers read it `reads` times in all. */
 export async function readersDuringRewrites(
   client: NativeFiles,
   path: string,
-  { readers, reads }: { readers: number; reads: number },
+  { readers, writers, reads }: { readers: number; writers: number; reads: number },
 ): Promise<TornReads> {
   const result = { reads: 0, torn: 0, rewrites: 0 };
+  let editions = 0;
   const rewrite = async (): Promise<void> => {
-    const letter = String.fromCharCode(97 + (result.rewrites % 26));
-    const { status } = await client.put(path, Buffer.alloc(SIZE_BYTES - result.rewrites, letter));
+    const edition = editions;
+    editions += 1;
+    const { status } = await client.put(path, Buffer.alloc(SIZE_BYTES - edition, letterOf(edition)));
     if (status > 201) throw new Error(`PUT answered ${status}`);
     result.rewrites += 1;
   };
@@ -27,16 +29,18 @@ export async function readersDuringRewrites(
     while (result.reads < reads) {
       result.reads += 1;
       const bytes = Buffer.from(await (await client.request("GET", path)).arrayBuffer());
-      const expected = Buffer.alloc(bytes.length, bytes[0]);
-      const edition = SIZE_BYTES - bytes.length;
-      const isWhole = bytes.equals(expected) && bytes[0] === 97 + (edition % 26);
-      if (!isWhole) result.torn += 1;
+      if (!bytes.equals(Buffer.alloc(bytes.length, letterOf(SIZE_BYTES - bytes.length)))) result.torn += 1;
     }
   };
   const writeOn = async (): Promise<void> => {
     while (result.reads < reads) await rewrite();
   };
   await rewrite();
-  await Promise.all([writeOn(), ...Array.from({ length: readers }, read)]);
+  await Promise.all([...Array.from({ length: writers }, writeOn), ...Array.from({ length: readers }, read)]);
   return result;
+}
+
+/** What an edition is full of; its length tells which it is. */
+function letterOf(edition: number): string {
+  return String.fromCharCode(97 + (edition % 26));
 }

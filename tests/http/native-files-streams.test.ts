@@ -144,7 +144,7 @@ describe("a download", () => {
 });
 
 test("readers during rewrites never see a torn file", async () => {
-  const result = await readersDuringRewrites(client, join(root, "a"), { readers: 20, reads: 300 });
-  expect(result).toMatchObject({ torn: 0, reads: 300 });
-  expect(result.rewrites).toBeGreaterThan(0);
+  const result = await readersDuringRewrites(client, join(root, "a"), { readers: 8, writers: 2, reads: 200 });
+  expect(result).toMatchObject({ torn: 0, reads: 200 });
+  expect(result.rewrites).toBeGreaterThan(1);
 });
