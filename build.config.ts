@@ -7,6 +7,7 @@ import { build } from "esbuild";
 const root = import.meta.dirname;
 const dist = join(root, "dist");
 const bundle = join(dist, "main.js");
+const worker = join(dist, "file-worker.js");
 const shim = join(dist, "guestd-shim");
 
 function newest(path: string): number {
@@ -16,7 +17,7 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  if (!existsSync(bundle) || !existsSync(shim)) return false;
+  if (![bundle, worker, shim].every((file) => existsSync(file))) return false;
   const sources = ["src", "package.json", "package-lock.json", "build.config.ts"].map((name) =>
     newest(join(root, name)),
   );
@@ -48,7 +49,10 @@ function compileShim(): void {
 async function bundleDaemon(): Promise<void> {
   rmSync(dist, { recursive: true, force: true });
   await build({
-    entryPoints: [join(root, "src", "main.ts")],
+    entryPoints: {
+      main: join(root, "src", "main.ts"),
+      "file-worker": join(root, "src", "host", "file-worker.ts"),
+    },
     outdir: dist,
     bundle: true,
     splitting: true,

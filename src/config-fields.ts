@@ -14,8 +14,8 @@ export interface ConfigField {
   min?: number;
   max?: number;
   choices?: readonly string[];
-  /** It has a place already but no effect in this version: using it is an error, or only told. */
-  notYet?: "error" | "told";
+  /** It has a place already but no effect in this version: using it is told. */
+  notYet?: true;
   /** A port that may also be `off`. */
   allowsOff?: boolean;
 }
@@ -104,7 +104,6 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     flag: "files-as-user",
     env: "GUESTD_FILES_AS_USER",
     kind: "flag",
-    notYet: "error",
     default: false,
     help: "touch files with the rights of the requested user only",
   },
@@ -135,7 +134,7 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     flag: "preload",
     env: "GUESTD_PRELOAD",
     kind: "list",
-    notYet: "told",
+    notYet: true,
     unit: "module",
     default: ["numpy", "pandas", "matplotlib"],
     defaultText: "numpy,pandas,matplotlib where installed",

@@ -63,7 +63,7 @@ export function readConfig(source: ConfigSource): Readonly<Config> {
     logFormat: values.logFormat ?? (source.isTerminal ? "text" : "json"),
     preparedDir: values.preparedDir ?? defaultPreparedDir(source.env),
     withoutEffect: Object.values(CONFIG_FIELDS)
-      .filter(({ notYet, flag, env }) => notYet === "told" && (flags[flag] ?? source.env[env]) !== undefined)
+      .filter(({ notYet, flag, env }) => notYet && (flags[flag] ?? source.env[env]) !== undefined)
       .map(({ flag }) => `--${flag}`),
     path: source.env["PATH"],
   });
@@ -133,8 +133,6 @@ function readValue(
   const name = fromFlag ? `--${field.flag}` : field.env;
   const { value, fault } = readField(field, raw);
   if (fault !== undefined) throw new UsageError(`${name}: ${fault}, got ${JSON.stringify(raw)}`);
-  // Rather no start than files handled with other rights than were asked for.
-  if (field.notYet === "error" && value === true) throw new UsageError(`${name}: not available in this version yet`);
   return value;
 }
 

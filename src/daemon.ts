@@ -23,11 +23,13 @@ import { Uploads } from "./filesystem/uploads.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
+import type { FileRights } from "./host/file-access.ts";
 import { Launcher } from "./host/launcher.ts";
-import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { Mounts } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
+import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
+import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { Contexts } from "./kernels/contexts.ts";
@@ -122,7 +124,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     exec,
   });
   const metadata = new MetadataStore(new Mounts());
-  const rights = OWN_RIGHTS;
+  const rights = createRights(stack, config, log);
   const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
   return {
     users,
@@ -149,6 +151,15 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
   };
+}
+
+/** Whose rights file operations have. */
+function createRights(stack: AsyncDisposableStack, config: Config, log: Logger): FileRights {
+  if (!config.areFilesAsUser) return OWN_RIGHTS;
+  if (process.geteuid?.() !== 0) {
+    log.warn("files_as_user.one_user", { detail: "only root can act as others: files of the own account only" });
+  }
+  return stack.use(new UserRights({ workerPath: join(config.root, "dist", "file-worker.js") }));
 }
 
 function createRuns(

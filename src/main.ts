@@ -8,6 +8,7 @@ import { createLogger, descriptorSink, type Logger } from "./log.ts";
 const SHUTDOWN_MS = 4800;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+const UMASK = 0o022;
 /** Folder that holds `dist` and `kernels`: both `src` and `dist` are one below it. */
 const ROOT = join(import.meta.dirname, "..");
 
@@ -29,6 +30,8 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function serve(config: Config): Promise<void> {
+  // Files that are made have the bits that the contract says, whoever started us.
+  process.umask(UMASK);
   // With a listener of ours Node's own, which opens a debugger to whoever may signal us, is never installed.
   process.on("SIGUSR1", () => undefined);
   const sink = descriptorSink(2);

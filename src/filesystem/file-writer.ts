@@ -12,7 +12,10 @@ import { isRegular } from "./stats.ts";
 import type { Metadata } from "./types.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
+/** Of files that are made in their place; the umask takes from it. */
 const NEW_FILE_MODE = 0o666;
+/** The same of those that were private until they got their name. */
+const NAMED_FILE_MODE = 0o644;
 /** Somebody may be making and removing the file all the time. */
 const MAX_ATTEMPTS = 16;
 
@@ -72,7 +75,7 @@ export class FileWriter {
     if (!isRegular(first)) throw notRegular(write.shownPath);
     using turn = await this.#locks.ofFile(first);
     const before = turn.hasWaited ? await file.stat() : first;
-    await give(file, write.owner);
+    await giveExisting(file, write.owner);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => giveBack(file, { uid: Number(before.uid), gid: Number(before.gid) }));
     undo.defer(await this.#metadata.replace(file, before.dev, write.metadata));
@@ -103,6 +106,7 @@ export class FileWriter {
   /** Undefined when the spool cannot have a name there. */
   async #link(place: Place, write: Write, spool: Spool): Promise<boolean | undefined> {
     await give(spool.handle, write.owner);
+    await spool.handle.chmod(NAMED_FILE_MODE);
     await this.#describe(spool.handle, place, write);
     try {
       await spool.linkAs(place.path);
@@ -193,6 +197,17 @@ async function give(file: FileDescriptor, owner: Owner): Promise<void> {
     await file.chown(owner.uid, owner.gid);
   } catch (error) {
     throw fileError(error, "error changing file ownership");
+  }
+}
+
+/** A file that somebody else lets a user write stays somebody else's when that user writes with their own rights. */
+async function giveExisting(file: FileDescriptor, owner: Owner): Promise<void> {
+  try {
+    await give(file, owner);
+  } catch (error) {
+    const mayStay =
+      file.access.user !== undefined && error instanceof SandboxError && errnoName(error.cause) === "EPERM";
+    if (!mayStay) throw error;
   }
 }
 

@@ -12,7 +12,6 @@ import { writeFully } from "./write-fully.ts";
 const { O_RDWR, O_CREAT, O_EXCL, O_DIRECTORY } = constants;
 /** A file without a name in a directory's file system. */
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
-const NEW_FILE_MODE = 0o666;
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_DIRECTORY_MODE = 0o700;
 /** Users get through to directories of their own. */
@@ -90,7 +89,7 @@ export async function openSpool(near: Directory, ownDirectory: string): Promise<
   if (access.user && dev === ownDev) homes.push(near.self);
   for (const home of homes) {
     try {
-      return new Spool(await access.open(home, O_RDWR | O_TMPFILE, NEW_FILE_MODE), home);
+      return new Spool(await access.open(home, O_RDWR | O_TMPFILE, PRIVATE_FILE_MODE), home);
     } catch (error) {
       if (isNoSpace(error) || errnoName(error) === "EMFILE") throw error;
     }

@@ -46,7 +46,7 @@ export class StagedFile implements AsyncDisposable {
   /** Makes it a new file of `owner`. @throws the system error */
   async give(owner: Owner, mode: number | undefined): Promise<void> {
     await this.handle.chown(owner.uid, owner.gid);
-    if (mode !== undefined || this.#name !== undefined) await this.handle.chmod(mode ?? NEW_FILE_MODE);
+    await this.handle.chmod(mode ?? NEW_FILE_MODE);
   }
 
   /** Takes over attributes, owner and mode (unless another is given) of an open file. @throws the system error, EPERM for another's owner */

@@ -57,12 +57,6 @@ describe.each(FIELDS)("%s", (name, field) => {
 
   test("is read from its flag and from its variable alike", () => {
     for (const [text, value] of samples(field)) {
-      // What would be a promise that is not kept is no setting yet.
-      if (field.notYet === "error" && value === true) {
-        expect(() => read(flagOf(text))).toThrow(`--${field.flag}: not available in this version yet`);
-        expect(() => read([], { [field.env]: text })).toThrow(`${field.env}: not available in this version yet`);
-        continue;
-      }
       expect(read(flagOf(text))[name]).toEqual(value);
       expect(read([], { [field.env]: text })[name]).toEqual(value);
     }

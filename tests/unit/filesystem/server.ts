@@ -20,6 +20,7 @@ import { filesRoutes } from "../../../src/filesystem/rest.ts";
 import { filesystemRpcRoutes } from "../../../src/filesystem/rpc.ts";
 import { Uploads } from "../../../src/filesystem/uploads.ts";
 import { ExecContext } from "../../../src/host/exec-context.ts";
+import type { FileRights } from "../../../src/host/file-access.ts";
 import { Mounts } from "../../../src/host/mounts.ts";
 import { OWN_RIGHTS } from "../../../src/host/own-file-access.ts";
 import { Users } from "../../../src/host/users.ts";
@@ -45,13 +46,12 @@ export interface TestFiles extends AsyncDisposable {
   spool: string;
 }
 
-export async function testFiles(): Promise<TestFiles> {
+export async function testFiles(options: { users?: Users; rights?: FileRights } = {}): Promise<TestFiles> {
+  const { users = new Users(), rights = OWN_RIGHTS } = options;
   const root = await mkdtemp(join(tmpdir(), "guestd-test-"));
   const spool = await mkdtemp(join(tmpdir(), "guestd-spool-"));
-  const users = new Users();
   const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
   const metadata = new MetadataStore(new Mounts());
-  const rights = OWN_RIGHTS;
   const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: spool };
   return {
     users,
