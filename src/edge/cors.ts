@@ -3,7 +3,8 @@ import type { EdgeContext } from "./request-context.ts";
 const METHODS = new Set(["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE"]);
 const EXPOSED =
   "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Location, Cache-Control, X-Content-Type-Options, " +
-  "Content-Disposition, Content-Range, ETag, Guestd-Run-Id, X-Request-Id";
+  "Content-Disposition, Content-Range, ETag, Guestd-Run-Id, Guestd-File-Type, Guestd-File-Mode, Guestd-File-Owner, " +
+  "Guestd-File-Group, X-Request-Id";
 
 /** Whether the request only asks what another one may do. */
 export function isPreflight(c: EdgeContext): boolean {

@@ -4,7 +4,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import { fillSpool } from "./content.ts";
 import { O_PATH } from "./directory.ts";
-import { type FileState, stateOf } from "./downloads.ts";
+import { type FileState, stateAfterWriting, stateOf } from "./downloads.ts";
 import { syncFile, syncPlace } from "./durability.ts";
 import { directoryError, fileError, isMissing, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -114,7 +114,7 @@ export class AtomicWrites {
     const job = { ...write, content, owner, path };
     const outcome = (write.isAppended ? await this.#append(place, job) : undefined) ?? (await this.#put(place, job));
     if (write.isDurable) await syncPlace(place, newDirectories);
-    return { path, ...outcome, state: await stateOf(place, path) };
+    return { path, ...outcome, state: await stateAfterWriting(place, path) };
   }
 
   async #receive(write: AtomicWrite, place: Place): Promise<Spool> {

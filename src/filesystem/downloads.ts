@@ -120,6 +120,15 @@ export async function stateOf(place: Place, shownPath: string): Promise<FileStat
   }
 }
 
+/** {@link stateOf} what was just written: somebody who may write a file need not be allowed to read it, and has written it all the same. */
+export async function stateAfterWriting(place: Place, shownPath: string): Promise<FileState | undefined> {
+  try {
+    return await stateOf(place, shownPath);
+  } catch {
+    return undefined; // then there is no ETag to tell
+  }
+}
+
 async function look(access: FileAccess, path: string): Promise<FileStats> {
   try {
     return await access.stat(path);

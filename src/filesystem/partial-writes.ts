@@ -4,7 +4,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import type { Digest } from "../lib/digest.ts";
 import type { AtomicResult, Expectation } from "./atomic-writes.ts";
-import { stateOf } from "./downloads.ts";
+import { stateAfterWriting, stateOf } from "./downloads.ts";
 import { syncPlace } from "./durability.ts";
 import { directoryError, fileError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -79,7 +79,7 @@ export class PartialWrites {
     }
     if (write.isDurable) await syncPlace(place, newDirectories);
     await checkNamed(place, file, path);
-    return { path, isNew, isAtomic: false, state: await stateOf(place, path) };
+    return { path, isNew, isAtomic: false, state: await stateAfterWriting(place, path) };
   }
 
   async #writeTo(file: FileDescriptor, place: Place, write: PartialWrite): Promise<void> {
