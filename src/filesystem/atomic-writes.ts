@@ -4,7 +4,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import { fillSpool } from "./content.ts";
 import { O_PATH } from "./directory.ts";
-import { type FileState, stateAfterWriting, stateOf } from "./downloads.ts";
+import { type FileState, stateAfterWriting, stateOf, stateOfOpen } from "./downloads.ts";
 import { syncFile, syncPlace } from "./durability.ts";
 import { directoryError, fileError, isMissing, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -110,7 +110,6 @@ export class AtomicWrites {
     const newDirectories = place.missingCount;
     await inDirectory(place.makeDirectories(owner));
     using _ = await this.#locks.ofName(place);
-    write.expect?.(await stateOf(place, path));
     const job = { ...write, content, owner, path };
     const outcome = (write.isAppended ? await this.#append(place, job) : undefined) ?? (await this.#put(place, job));
     if (write.isDurable) await syncPlace(place, newDirectories);
@@ -136,6 +135,7 @@ export class AtomicWrites {
     const stats = await file.stat();
     if (!isRegular(stats)) throw notRegular(job.path);
     using _ = await this.#locks.ofFile(stats);
+    job.expect?.(await stateOfOpen(file, job.path));
     const sizeBytes = Number((await file.stat()).size);
     try {
       await job.content.copyTo(file, 0, job.content.sizeBytes);
@@ -159,6 +159,8 @@ export class AtomicWrites {
   async #putStaged(place: Place, staged: StagedFile, job: Job): Promise<Outcome> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       await using before = await openCurrent(place, job.path);
+      // Of the very file that is replaced, or of none: then the new name is refused when somebody is quicker.
+      job.expect?.(before && (await stateOfOpen(before, job.path)));
       if (before) return await this.#replace(place, { before, staged, job });
       await staged.give(job.owner, job.mode);
       if (job.isDurable) await staged.handle.sync();

@@ -120,6 +120,13 @@ export async function stateOf(place: Place, shownPath: string): Promise<FileStat
   }
 }
 
+/** The state of an open file, whatever it is called by now. @throws SandboxError */
+export async function stateOfOpen(file: FileDescriptor, shownPath: string): Promise<FileState> {
+  const expectedBytes = Number((await file.stat()).size);
+  await using opened = await openRegular(file.access, file.self, { shownPath, expectedBytes });
+  return { version: opened.version, modifiedMs: opened.modifiedMs };
+}
+
 /** {@link stateOf} what was just written: somebody who may write a file need not be allowed to read it, and has written it all the same. */
 export async function stateAfterWriting(place: Place, shownPath: string): Promise<FileState | undefined> {
   try {

@@ -7,6 +7,7 @@ import type { Owner } from "./owner.ts";
 import { isLink } from "./stats.ts";
 
 const NEW_DIRECTORY_MODE = 0o755;
+const PRIVATE_DIRECTORY_MODE = 0o700;
 /** As the kernel does. */
 const MAX_LINKS = 40;
 
@@ -75,7 +76,8 @@ export class Place implements Disposable {
 
   /** With exactly the bits of `mode`, or the usual ones. @throws the system error: EEXIST when something of that name is there */
   async makeDirectory(owner: Owner, mode?: number): Promise<void> {
-    await this.access.makeDirectory(this.path, NEW_DIRECTORY_MODE);
+    // Nobody gets in before it has the mode that was asked for.
+    await this.access.makeDirectory(this.path, mode === undefined ? NEW_DIRECTORY_MODE : PRIVATE_DIRECTORY_MODE);
     using made = await this.#directory.openChild(this.name);
     await this.access.changeOwner(made.self, owner.uid, owner.gid);
     if (mode !== undefined) await this.access.changeMode(made.self, mode);

@@ -102,6 +102,8 @@ test("and as ls does for a person", async () => {
   expect(file).toMatch(/^-rw-r--r-- +1 .* +3 .* d\/two\\012lines$/);
   expect(link).toMatch(/^lrwxrwxrwx .* link -> \/.*\/d$/);
   expect(rest).toEqual([""]);
+  const odd = await get(`//${path}/../ls`, { headers: { Accept: "text/plain" } }, "?depth=2");
+  expect(await odd.text()).toBe(text);
 });
 
 test("an entry tells of itself, also what cannot be read", async () => {

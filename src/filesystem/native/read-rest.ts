@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { setImmediate as othersTurn } from "node:timers/promises";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { ReadQuery } from "../../contracts/native-files.ts";
@@ -59,7 +60,7 @@ async function list(c: EdgeContext, directory: Entry, entries: readonly Entry[])
 }
 
 function* textOf(directory: Entry, entries: readonly Entry[]): Generator<string> {
-  const prefix = directory.path.replace(/\/*$/, "/").length;
+  const prefix = posix.normalize(directory.path).replace(/\/*$/, "/").length;
   for (const entry of entries) yield lsLine({ ...entry, name: entry.path.slice(prefix) || entry.name });
 }
 
