@@ -38,7 +38,6 @@ export class LogBlock {
   readonly starts: LogOffsets;
   /** Undefined when they are only on disk. */
   bytes: Buffer | undefined;
-  isOnDisk = false;
   /** A frozen block takes no more: its image is being written. */
   isFrozen = false;
   /** Somebody may have kept pieces of its bytes. */

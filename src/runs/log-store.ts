@@ -29,8 +29,11 @@ export class LogStore {
   readonly #limits: LogLimits;
   readonly #budget: SpillBudget;
   readonly #highWater: number;
-  /** Consecutive sequences, oldest first; the last one grows. */
+  /** Consecutive sequences, oldest first; the last one grows. Those on disk come first, and of them those that are only there. */
   #blocks: LogBlock[] = [];
+  /** Sequences of the first block that is not on disk, and of the first whose bytes are in memory: a thousand blocks are not searched for them. */
+  #firstUnspilled = 0;
+  #firstInMemory = 0;
   #memoryBytes = 0;
   #file: SpillFile | "none" | "failed" = "none";
   #spilling: Promise<void> = Promise.resolve();
@@ -63,7 +66,7 @@ export class LogStore {
   /** How many of the oldest blocks may make way for those that are not on disk yet. */
   get leavingBlocks(): number {
     if (this.#isClosed || (this.#blocks[0]?.sequence ?? 0) === 0) return 0;
-    return 2 + this.#blocks.length - 1 - this.#blocks.findLastIndex(({ isOnDisk }) => isOnDisk);
+    return 2 + this.#blocks.length - this.#indexOf(this.#firstUnspilled);
   }
 
   /** Whether all the room is taken by what nobody has received yet. */
@@ -96,9 +99,8 @@ export class LogStore {
 
   /** The block after `block`, or undefined when that is the last. `isGone` when it was dropped, and readers with it. */
   after(block: LogBlock): { next: LogBlock | undefined; isGone: boolean } {
-    const first = this.#blocks[0];
-    const index = block.sequence + 1 - (first?.sequence ?? 0);
-    return { next: first && this.#blocks[index], isGone: index < 0 };
+    const index = block.sequence + 1 - (this.#blocks[0]?.sequence ?? 0);
+    return { next: this.#blocks[index], isGone: index < 0 };
   }
 
   /** A block's bytes, from disk when they are only there; undefined when they are gone. */
@@ -139,12 +141,15 @@ export class LogStore {
 
   #unspilledBytes(): number {
     let bytes = 0;
-    for (let index = this.#blocks.length - 1; index >= 0; index -= 1) {
-      const block = this.#blocks[index];
-      if (!block || block.isOnDisk) break;
-      bytes += block.bytes?.length ?? 0;
+    for (let index = this.#indexOf(this.#firstUnspilled); index < this.#blocks.length; index += 1) {
+      bytes += this.#blocks[index]?.bytes?.length ?? 0;
     }
     return bytes;
+  }
+
+  /** Where the block of that sequence is, or the first one when that is gone. */
+  #indexOf(sequence: number): number {
+    return Math.max(0, sequence - (this.#blocks[0]?.sequence ?? 0));
   }
 
   #spill(): void {
@@ -159,7 +164,7 @@ export class LogStore {
     try {
       for (let batch = this.#admit(); batch.length > 0 && this.#file instanceof SpillFile; batch = this.#admit()) {
         await this.#file.write(batch);
-        for (const block of batch) block.isOnDisk = true;
+        this.#firstUnspilled = (batch.at(-1)?.sequence ?? 0) + 1;
         this.#forgetFromMemory();
         if (this.#unspilledBytes() <= this.#limits.memoryBytes + this.#highWater / 2 && !this.#isWaiting)
           this.onDrain?.();
@@ -184,7 +189,7 @@ export class LogStore {
       ? this.#memoryBytes > SMALL_LOG_BYTES
       : this.#unspilledBytes() > this.#limits.memoryBytes;
     if (!isDue) return [];
-    const batch = this.#blocks.filter((block) => !block.isOnDisk).slice(0, this.#isClosed ? undefined : -1);
+    const batch = this.#blocks.slice(this.#indexOf(this.#firstUnspilled), this.#isClosed ? undefined : -1);
     const admitted: LogBlock[] = [];
     for (const block of batch) {
       // Forgotten to make room for itself: there is nothing to write any more.
@@ -201,12 +206,14 @@ export class LogStore {
 
   #forgetFromMemory(): void {
     const keep = this.#isClosed ? 0 : this.#limits.memoryBytes;
-    for (const block of this.#blocks) {
-      if (this.#memoryBytes <= keep) return;
-      if (!block.isOnDisk || !block.bytes) continue;
+    const end = this.#indexOf(this.#firstUnspilled);
+    for (let index = this.#indexOf(this.#firstInMemory); index < end && this.#memoryBytes > keep; index += 1) {
+      const block = this.#blocks[index];
+      if (!block?.bytes) continue;
       this.#memoryBytes -= block.bytes.length;
       if (!block.isShared) giveBlock(block.bytes);
       block.bytes = undefined;
+      this.#firstInMemory = block.sequence + 1;
     }
   }
 
