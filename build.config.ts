@@ -1,7 +1,7 @@
 // Builds dist/: the bundle and the shim. `--if-needed` does nothing when dist/ is newer than every source.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
 
 const root = import.meta.dirname;
@@ -9,6 +9,7 @@ const dist = join(root, "dist");
 const bundle = join(dist, "main.js");
 const worker = join(dist, "file-worker.js");
 const shim = join(dist, "guestd-shim");
+const base64 = join(dist, "guestd-base64.so");
 
 function newest(path: string): number {
   const stat = statSync(path);
@@ -17,11 +18,12 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  if (![bundle, worker, shim].every((file) => existsSync(file))) return false;
+  const products = [bundle, worker, shim, base64];
+  if (!products.every((file) => existsSync(file))) return false;
   const sources = ["src", "package.json", "package-lock.json", "build.config.ts"].map((name) =>
     newest(join(root, name)),
   );
-  return Math.min(statSync(bundle).mtimeMs, statSync(shim).mtimeMs) > Math.max(...sources);
+  return Math.min(...products.map((file) => statSync(file).mtimeMs)) > Math.max(...sources);
 }
 
 /** The shim has no C library, nor anything that expects one; its code and constants are one mapping: fewer page faults. */
@@ -31,16 +33,18 @@ const SHIM_FLAGS = [
   "-nostdlib -static -s -Wl,--build-id=none -Wl,-z,noseparate-code",
 ].flatMap((flags) => flags.split(" "));
 
-function compileShim(): void {
-  const sources = ["shim.c", "sys.c"].map((name) => join(root, "src", "host", "shim", name));
+const BASE64_FLAGS = "-O2 -Wall -Wextra -Werror -shared -fPIC -s -Wl,--build-id=none".split(" ");
+
+function compile(product: string, flags: readonly string[], sources: readonly string[]): void {
   const compiler = process.env["CC"] ?? "cc";
+  const paths = sources.map((name) => join(root, "src", "host", name));
   try {
-    execFileSync(compiler, [...SHIM_FLAGS, "-o", shim, ...sources], { stdio: ["ignore", "inherit", "inherit"] });
+    execFileSync(compiler, [...flags, "-o", product, ...paths], { stdio: ["ignore", "inherit", "inherit"] });
   } catch (error) {
     const why =
       error instanceof Error && "code" in error && error.code === "ENOENT" ? "there is no C compiler" : String(error);
     throw new Error(
-      `the shim cannot be compiled: ${why}; install gcc and linux-libc-dev (part of libc6-dev), or set CC`,
+      `${basename(product)} cannot be compiled: ${why}; install gcc and linux-libc-dev (part of libc6-dev), or set CC`,
       { cause: error },
     );
   }
@@ -73,5 +77,6 @@ async function bundleDaemon(): Promise<void> {
 if (!(process.argv.includes("--if-needed") && isCurrent())) {
   console.error("guestd: building dist/");
   await bundleDaemon();
-  compileShim();
+  compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/sys.c"]);
+  compile(base64, BASE64_FLAGS, ["base64/base64.c"]);
 }

@@ -20,6 +20,7 @@ import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
 import { withAbort } from "../lib/abort.ts";
+import type { Base64Writer } from "../lib/base64.ts";
 import { Gatherer } from "../lib/gatherer.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
@@ -42,16 +43,23 @@ const DATA_STREAMS = ["stdout", "stderr", "pty"] as const;
 type StreamOffsets = Readonly<Record<"stdout" | "stderr" | "pty", number>>;
 const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
 
+export interface ProcessRpcDeps {
+  processes: Processes;
+  /** How output becomes text in JSON. */
+  writeBase64: Base64Writer;
+}
+
 /** The routes of `process.Process`. */
-export function processRpcRoutes(processes: Processes): Route[] {
+export function processRpcRoutes(deps: ProcessRpcDeps): Route[] {
+  const { processes } = deps;
   const { method } = Process;
   return [
     unaryRoute(method.list, () => ({ processes: processes.list().map(processInfo) })),
-    serverStreamRoute(method.start, (request, call) => start(processes, request, call), {
+    serverStreamRoute(method.start, (request, call) => start(deps, request, call), {
       ...STREAM,
       ownsDeadline: true,
     }),
-    serverStreamRoute(method.connect, (request, call) => connect(processes, request, call), STREAM),
+    serverStreamRoute(method.connect, (request, call) => connect(deps, request, call), STREAM),
     unaryRoute(method.update, ({ process, pty }) => {
       const selector = selectorOf(process);
       if (pty) processes.resize(selector, sizeOf(pty));
@@ -86,9 +94,9 @@ export function processRpcRoutes(processes: Processes): Route[] {
   ];
 }
 
-async function* start(processes: Processes, request: StartRequest, call: Call): AsyncGenerator<EventItem> {
+async function* start(deps: ProcessRpcDeps, request: StartRequest, call: Call): AsyncGenerator<EventItem> {
   const { process: config, stdin, tag, pty } = request;
-  const run = await processes.start({
+  const run = await deps.processes.start({
     cmd: config?.cmd ?? "",
     args: config?.args ?? [],
     envs: config?.envs ?? {},
@@ -99,7 +107,7 @@ async function* start(processes: Processes, request: StartRequest, call: Call): 
     terminal: pty && sizeOf(pty),
     deadlines: { wallMs: call.timeoutMs },
   });
-  yield* output(run, call, { position: 0 }, NO_OFFSETS);
+  yield* output({ run, call, ...deps }, { position: 0 }, NO_OFFSETS);
   const end = await run.ended;
   // Whoever set the deadline is told that it passed; later subscribers get the end that it led to.
   if (end.ending.type === "timeout") throw new SandboxError("deadline_exceeded", "context deadline exceeded");
@@ -107,8 +115,8 @@ async function* start(processes: Processes, request: StartRequest, call: Call): 
 }
 
 /** What nobody has received yet, or what the request asks for, then everything as it comes. */
-async function* connect(processes: Processes, request: ConnectRequest, call: Call): AsyncGenerator<EventItem> {
-  const run = processes.findRetained(selectorOf(request.process));
+async function* connect(deps: ProcessRpcDeps, request: ConnectRequest, call: Call): AsyncGenerator<EventItem> {
+  const run = deps.processes.findRetained(selectorOf(request.process));
   const { log } = run;
   const { resumeFrom } = request;
   if (resumeFrom) {
@@ -118,17 +126,24 @@ async function* connect(processes: Processes, request: ConnectRequest, call: Cal
       pty: toOffset(resumeFrom.pty),
     };
     log.checkStart({ offsets });
-    yield* output(run, call, { offsets }, offsets);
+    yield* output({ run, call, ...deps }, { offsets }, offsets);
   } else {
     using _held = log.hold();
     const { position, offsets } = await log.resumeAt(run.deliveredPosition);
-    yield* output(run, call, { position }, offsets);
+    yield* output({ run, call, ...deps }, { position }, offsets);
   }
   yield event({ case: "end", value: endEvent(await run.ended) });
 }
 
+interface Subscription {
+  run: Run;
+  call: Call;
+  writeBase64: Base64Writer;
+}
+
 /** The start event, then everything from `from` on as it comes. Aborting ends the subscription, never the process. */
-async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffsets): AsyncGenerator<EventItem> {
+async function* output(subscription: Subscription, from: LogStart, starts: StreamOffsets): AsyncGenerator<EventItem> {
+  const { run, call, writeBase64 } = subscription;
   const { stdout, stderr, pty } = starts;
   const offsets = { stdout: BigInt(stdout), stderr: BigInt(stderr), pty: BigInt(pty) };
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
@@ -136,7 +151,7 @@ async function* output(run: Run, call: Call, from: LogStart, starts: StreamOffse
   const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, maxBatchBytes: MAX_BATCH_BYTES };
   const gatherer = new Gatherer();
   for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS, isTransient: true })) {
-    yield dataFrames(codec, batch as DataPiece[]);
+    yield dataFrames(codec, batch as DataPiece[], writeBase64);
     run.markDelivered(batch.at(-1)?.position ?? 0);
     await gatherer.sent(batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0));
   }
