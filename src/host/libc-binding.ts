@@ -22,6 +22,11 @@ export function bind<F>(signature: string): F {
   return library.func(signature) as F;
 }
 
+/** The same of a library of ours. @throws when there is none */
+export function bindFrom<F>(libraryPath: string, signature: string): F {
+  return koffi.load(libraryPath).func(signature) as F;
+}
+
 /** A system error as Node makes them: `code` is the symbolic name, `errno` negative. */
 export function systemError(errno: number, call: string): Error {
   const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`;
