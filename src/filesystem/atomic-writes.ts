@@ -13,6 +13,7 @@ import { FileWriter, writeError } from "./file-writer.ts";
 import type { MetadataStore } from "./metadata.ts";
 import { type Owner, ownerFor } from "./owner.ts";
 import { locateTarget, type Place } from "./place.ts";
+import { dropSetIds } from "./set-ids.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { type StagedFile, withStaged } from "./staged-file.ts";
 import { isDirectory, isRegular } from "./stats.ts";
@@ -138,6 +139,7 @@ export class AtomicWrites {
     job.expect?.(await stateOfOpen(file, job.path));
     const sizeBytes = Number((await file.stat()).size);
     try {
+      await dropSetIds(file, stats);
       await job.content.copyTo(file, 0, job.content.sizeBytes);
       if (job.mode !== undefined) await file.chmod(job.mode);
       if (job.isDurable) await file.sync();

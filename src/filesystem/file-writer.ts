@@ -7,6 +7,7 @@ import type { FileLocks } from "./file-locks.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { Owner } from "./owner.ts";
 import type { Place } from "./place.ts";
+import { dropSetIds } from "./set-ids.ts";
 import { Spool } from "./spool.ts";
 import { isRegular } from "./stats.ts";
 import type { Metadata } from "./types.ts";
@@ -78,6 +79,7 @@ export class FileWriter {
     await giveExisting(file, write.owner);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => giveBack(file, { uid: Number(before.uid), gid: Number(before.gid) }));
+    await dropSetIds(file, before);
     undo.defer(await this.#metadata.replace(file, before.dev, write.metadata));
     await replaceContent(file, Number(before.size), write);
     undo.move();

@@ -13,6 +13,7 @@ import { writeError } from "./file-writer.ts";
 import { type Owner, ownerFor } from "./owner.ts";
 import { type Part, writeAsItComes, writeChecked } from "./part.ts";
 import { locateTarget, type Place } from "./place.ts";
+import { dropSetIds } from "./set-ids.ts";
 import { openSpool } from "./spool.ts";
 import { isRegular } from "./stats.ts";
 import { checkTarget, inDirectory } from "./write-target.ts";
@@ -86,6 +87,7 @@ export class PartialWrites {
     const stats = await file.stat();
     if (!isRegular(stats)) throw notRegular(write.path);
     checkNoGap(write, Number(stats.size));
+    await dropSetIds(file, stats);
     const { start, end, totalBytes, body, wholeDigests: digests } = write;
     const part = { file, stats, start, end, totalBytes, locks: this.#locks };
     if (write.areAllChecked || digests.length > 0) {
