@@ -105,7 +105,13 @@ describe.runIf(isRoot)("/v1/files with --files-as-user", () => {
     await chmod(path, 0o4777);
     expect(await (await put(path, "written")).json()).toMatchObject({ atomic: false, owner: "root", mode: "0777" });
     const part = { headers: { "Content-Range": "bytes 0-0/*" }, body: "W" };
-    for (const write of [() => put(path, "+", "&append=1"), () => client.request("PATCH", path, part, AS_NOBODY)]) {
+    const post = { method: "POST", headers: OCTETS, body: "posted" };
+    const writes = [
+      () => put(path, "+", "&append=1"),
+      () => client.request("PATCH", path, part, AS_NOBODY),
+      () => daemon.fetch(`/files?path=${path}&username=nobody`, post),
+    ];
+    for (const write of writes) {
       await chmod(path, 0o6777);
       expect((await write()).status).toBe(200);
       expect(statSync(path).mode & 0o7777).toBe(0o777);
