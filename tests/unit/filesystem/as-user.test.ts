@@ -8,7 +8,7 @@ import { UserRights } from "../../../src/host/user-rights.ts";
 import { Users } from "../../../src/host/users.ts";
 import { REPOSITORY } from "../../helpers/daemon.ts";
 import { bodyOf } from "./bodies.ts";
-import { isRoot, type TestFiles, testFiles } from "./server.ts";
+import { asOrdinaryUser, isRoot, type TestFiles, testFiles } from "./server.ts";
 
 const WORKER = join(REPOSITORY, "dist", "file-worker.js");
 /** Not in the account database of any machine. */
@@ -211,12 +211,13 @@ describe.runIf(isRoot)("files as their user", () => {
   });
 });
 
-describe.runIf(!isRoot)("without root", () => {
-  test("files of other accounts are refused, the own ones are handled", async () => {
+test("without root, files of other accounts are refused and the own ones handled", async () => {
+  await asOrdinaryUser(async () => {
     await using rights = new UserRights({ workerPath: WORKER });
-    const users = new Users();
-    expect(rights.of(users.self())).toBe(OWN_FILE_ACCESS);
-    expect(() => rights.of({ ...users.self(), uid: users.self().uid + 1 })).toThrow("cannot act as");
+    const self = new Users().self();
+    expect(self.uid).not.toBe(0);
+    expect(rights.of(self)).toBe(OWN_FILE_ACCESS);
+    expect(() => rights.of({ ...self, uid: self.uid + 1 })).toThrow("cannot act as");
   });
 });
 
