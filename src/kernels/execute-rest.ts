@@ -4,6 +4,7 @@ import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
+import { parseExactly } from "../lib/exact-json.ts";
 import { Utf8Decoder } from "../lib/utf8-decoder.ts";
 import type { Contexts } from "./contexts.ts";
 import { kernelFailure, readDetailedBody } from "./detailed-rest.ts";
@@ -78,5 +79,5 @@ async function* cellLines(run: Run, signal: AbortSignal): AsyncGenerator<Buffer>
 }
 
 function parseEvent(parts: readonly LogChunk["bytes"][]): CellEvent {
-  return JSON.parse(Buffer.concat(parts).toString("utf8")) as CellEvent;
+  return parseExactly(Buffer.concat(parts).toString("utf8")) as CellEvent;
 }

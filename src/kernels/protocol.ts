@@ -1,4 +1,5 @@
 import { checkEnvironment } from "../host/env.ts";
+import { parseExactly } from "../lib/exact-json.ts";
 import type { CellEvent, CellStatus, Environment, KernelIdentity } from "./types.ts";
 
 /** A variable of a kernel: a value, or undefined to take it away. */
@@ -76,7 +77,7 @@ export function parseMessage(line: string): KernelMessage | undefined {
 
 function parseObject(line: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value = parseExactly(line);
     return typeof value === "object" && value !== null ? { ...value } : undefined;
   } catch {
     return undefined;
