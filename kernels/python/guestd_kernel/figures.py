@@ -35,6 +35,13 @@ def png(figure: object) -> bytes | None:
     return render(figure)
 
 
+def chart(figure: object) -> dict:
+    """The figure as data."""
+    from .charts.figure_chart import figure_chart
+
+    return figure_chart(figure)
+
+
 def select_backend(matplotlib: ModuleType) -> None:
     """Makes ours the default backend. Not through MPLBACKEND, which programs started by the user would inherit."""
     if not os.environ.get("MPLBACKEND"):

@@ -27,9 +27,10 @@ class LibraryFormatter:
         return any((cls.__module__, cls.__name__) == (self.module, self.name) for cls in type(value).__mro__)
 
 
-# The extractor of charts (`e2b/chart` of a figure) belongs here.
+# In this order: a chart is read from a figure that has been drawn, whose ticks are settled.
 LIBRARY_FORMATTERS = (
     LibraryFormatter("image/png", "matplotlib.figure", "Figure", figures.png),
+    LibraryFormatter(CHART, "matplotlib.figure", "Figure", figures.chart),
     LibraryFormatter(DATA, "pandas", "DataFrame", data_frames.columns),
     LibraryFormatter(DATA, "pandas.core.frame", "DataFrame", data_frames.columns),
 )
