@@ -192,7 +192,7 @@ export class AtomicWrites {
     const metadata = await this.#metadataOf(place, path);
     const write = { content, declaredBytes, metadata, owner: AS_IT_IS, shownPath: path, isExpected: true };
     await this.#writer.writeInTurn(place, write);
-    if (job.isDurable) await syncFile(place.access, place.path);
+    if (job.isDurable) await syncFile(place.path);
     return { isNew: false, isAtomic: false };
   }
 

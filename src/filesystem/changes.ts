@@ -86,7 +86,7 @@ export class Changes {
     } catch (error) {
       if (errnoName(error) !== "EEXIST") throw fileError(error, `cannot make the directory ${request.path}`);
     }
-    if (isDirectory(await request.access.stat(request.path))) return false;
+    if (await leadsToDirectory(request)) return false;
     throw new SandboxError("already_exists", `there is ${request.path} already, but it is not a directory`);
   }
 
@@ -208,6 +208,15 @@ const OVERWRITE = { hint: 'send "overwrite": true to replace a file' } as const;
 function withOverwriteHint(error: unknown): unknown {
   if (!(error instanceof SandboxError) || error.code !== "already_exists") return error;
   return new SandboxError(error.code, error.message, { ...OVERWRITE, cause: error });
+}
+
+async function leadsToDirectory({ access, path }: Request): Promise<boolean> {
+  try {
+    return isDirectory(await access.stat(path));
+  } catch (error) {
+    if (isMissing(error)) return false; // a link that leads nowhere
+    throw fileError(error, `cannot make the directory ${path}`);
+  }
 }
 
 async function removeOne({ access, path }: Place): Promise<void> {

@@ -53,14 +53,14 @@ export async function writeAsItComes(part: Part, body: AsyncIterable<Buffer>): P
 }
 
 /**
- * Takes a part in whole, makes sure that the file with it comes to `digests`, and only then writes it; when that fails, what had been
- * there is.
+ * Takes a part in whole, makes sure that the file with it comes to `digests`, and in the file's turn that `check` does not throw; only
+ * then writes it. When that fails, what had been there is.
  * @throws as {@link writeAsItComes}, and SandboxError invalid_argument (digest_mismatch)
  */
 export async function writeChecked(
   part: Part,
   body: AsyncIterable<Buffer>,
-  { spool, digests }: { spool: Spool; digests: readonly Digest[] },
+  { spool, digests, check: recheck }: { spool: Spool; digests: readonly Digest[]; check: () => Promise<void> },
 ): Promise<void> {
   const { file, stats, start, end } = part;
   const sizeBytes = Number(stats.size);
@@ -70,6 +70,7 @@ export async function writeChecked(
   if (digests.length > 0 && part.totalBytes !== end) await hash(check, file, { start: end, end: sizeBytes });
   checkDigests(check, "the file with this part");
   using _ = await part.locks.ofFile(stats);
+  await recheck();
   const now = await file.stat();
   if (now.size !== stats.size || now.mtimeNs !== stats.mtimeNs) throw changed("was changed by others meanwhile");
   // What makes the file longer goes first: only that can find the disk full.
@@ -81,6 +82,13 @@ export async function writeChecked(
     throw error;
   }
   await spool.copyTo(file, 0, over, start);
+}
+
+/** Takes away what is behind the part. */
+export async function cutOff({ file, stats, end, locks }: Part): Promise<void> {
+  using _ = await locks.ofFile(stats);
+  const { size } = await file.stat();
+  if (size > BigInt(end)) await file.truncate(end);
 }
 
 /** A body that is exactly as long as the part. */

@@ -4,14 +4,14 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import type { Digest } from "../lib/digest.ts";
 import type { AtomicResult, Expectation } from "./atomic-writes.ts";
-import { stateAfterWriting, stateOf } from "./downloads.ts";
+import { stateAfterWriting, stateOf, stateOfOpen } from "./downloads.ts";
 import { syncPlace } from "./durability.ts";
 import { directoryError, fileError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
 import type { Caller } from "./filesystem.ts";
 import { writeError } from "./file-writer.ts";
 import { type Owner, ownerFor } from "./owner.ts";
-import { type Part, writeAsItComes, writeChecked } from "./part.ts";
+import { cutOff, type Part, writeAsItComes, writeChecked } from "./part.ts";
 import { locateTarget, type Place } from "./place.ts";
 import { dropSetIds } from "./set-ids.ts";
 import { openSpool } from "./spool.ts";
@@ -41,7 +41,7 @@ interface Opened {
 /**
  * Uploads in parts. A part is written in place, at its offset, as it comes: after one that breaks off the file's length says where to go
  * on. A part may overwrite what is there and add to the end, but leaves no gap. The one that reaches the announced total cuts off what is
- * behind. With a digest, a part is written only when it is there whole and right.
+ * behind. With a digest or a condition, a part is written only when it is there whole and right, and nobody has changed the file meanwhile.
  * Any calls may run at once; two that write the same bytes leave those of the last for each batch.
  */
 export class PartialWrites {
@@ -69,34 +69,37 @@ export class PartialWrites {
     if (!exists) checkNoGap(write, 0);
     const newDirectories = place.missingCount;
     await inDirectory(place.makeDirectories(owner));
-    const { file, isNew } = await openPart(place, { path, owner, isRead: write.wholeDigests.length > 0 });
-    await using _file = file;
+    const opened = await openPart(place, { path, owner, isRead: write.wholeDigests.length > 0 });
+    await using file = opened.file;
     try {
-      await this.#writeTo(file, place, write);
+      await this.#writeTo(opened, place, write);
       if (write.isDurable) await file.sync();
     } catch (error) {
-      if (isNew) await unlinkIfEmpty(place, file);
+      if (opened.isNew) await unlinkIfEmpty(place, file);
       throw errnoName(error) === undefined ? error : writeError(error, write.end - write.start);
     }
     if (write.isDurable) await syncPlace(place, newDirectories);
     await checkNamed(place, file, path);
-    return { path, isNew, isAtomic: false, state: await stateAfterWriting(place, path) };
+    return { path, isNew: opened.isNew, isAtomic: false, state: await stateAfterWriting(place, path) };
   }
 
-  async #writeTo(file: FileDescriptor, place: Place, write: PartialWrite): Promise<void> {
+  async #writeTo({ file, isNew }: Opened, place: Place, write: PartialWrite): Promise<void> {
+    const check = async (): Promise<void> => write.expect?.(isNew ? undefined : await stateOfOpen(file, write.path));
+    await check();
     const stats = await file.stat();
     if (!isRegular(stats)) throw notRegular(write.path);
     checkNoGap(write, Number(stats.size));
     await dropSetIds(file, stats);
     const { start, end, totalBytes, body, wholeDigests: digests } = write;
     const part = { file, stats, start, end, totalBytes, locks: this.#locks };
-    if (write.areAllChecked || digests.length > 0) {
+    // What is expected holds from here on only if nothing is written before all is there.
+    if (write.areAllChecked || digests.length > 0 || write.expect) {
       await using spool = await openSpool(place.directory, this.#spoolDirectory);
-      await writeChecked(part, body, { spool, digests });
+      await writeChecked(part, body, { spool, digests, check });
     } else {
       await writeAsItComes(part, body);
     }
-    if (totalBytes === end && stats.size > BigInt(end)) await file.truncate(end);
+    if (totalBytes === end) await cutOff(part);
   }
 }
 

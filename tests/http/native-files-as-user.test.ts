@@ -131,6 +131,15 @@ describe.runIf(isRoot)("/v1/files with --files-as-user", () => {
     expect(await (await put(mine("read-only"), "new")).json()).toMatchObject({ atomic: true, mode: "0444" });
   });
 
+  test("syncs what the user may write but not read", async () => {
+    const drop = join(root, "drop");
+    await mkdir(drop);
+    await chmod(drop, 0o733);
+    expect((await put(join(drop, "new/a"), "x", "&durable=1&mode=0200")).status).toBe(201);
+    expect(await readFile(join(drop, "new/a"), "utf8")).toBe("x");
+    expect((await request("GET", drop)).status).toBe(403);
+  });
+
   test("composes with the user's rights", async () => {
     await put(mine("a"), "a");
     expect(await compose([mine("a"), join(root, "secret")], mine("whole"))).toBe(403);

@@ -70,6 +70,10 @@ describe("POST", () => {
     await writeFile(join(root, "file"), "");
     await expectProblem(await change(join(root, "file"), { op: "mkdir" }), 409, { code: "already_exists" });
     await expectProblem(await change(join(root, "file/x"), { op: "mkdir" }), 409);
+    await symlink("nowhere", join(root, "dangling"));
+    await expectProblem(await change(join(root, "dangling"), { op: "mkdir" }), 409, { code: "already_exists" });
+    await symlink("a", join(root, "to-a"));
+    expect((await change(join(root, "to-a"), { op: "mkdir" })).status).toBe(200);
   });
 
   test("move renames, and replaces a file only when told so", async () => {

@@ -77,6 +77,24 @@ describe("PATCH", () => {
     await expectProblem(await patch(root, "xyz", "bytes 0-2/*"), 400, { reason: "is_directory" });
   });
 
+  test("of many at once with one ETag is written once", async () => {
+    const path = join(root, "a");
+    const etag = (await client.put(path, "00000000")).headers.get("etag") ?? "";
+    const letters = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    const statuses = await Promise.all(
+      letters.map(async (letter) => {
+        const { status } = await patch(path, letter.repeat(8), "bytes 0-7/*", { "If-Match": etag });
+        return { letter, status };
+      }),
+    );
+    const written = statuses.filter(({ status }) => status === 200);
+    expect(written).toHaveLength(1);
+    expect(statuses.filter(({ status }) => status === 412)).toHaveLength(7);
+    expect(await readFile(path, "utf8")).toBe(written[0]?.letter.repeat(8));
+    await expectProblem(await patch(path, "x", "bytes 0-0/*", { "If-None-Match": "*" }), 412);
+    expect((await patch(join(root, "b"), "x", "bytes 0-0/1", { "If-None-Match": "*" })).status).toBe(201);
+  });
+
   test("keeps owner, mode, attributes and inode", async () => {
     const path = join(root, "a");
     await writeFile(path, "0123", { mode: 0o640 });
