@@ -14,6 +14,17 @@ export function takeFrame(bytes: number): Buffer {
   return Buffer.from(memory, 0, bytes);
 }
 
+/** One frame of `pieces`, copied. */
+export function joinedFrame(pieces: readonly Uint8Array[]): Buffer {
+  const frame = takeFrame(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    frame.set(piece, at);
+    at += piece.length;
+  }
+  return frame;
+}
+
 /** Gives the memory of a frame back that was written and that nobody looks at any more; other buffers are left alone. */
 export function giveFrame(frame: Uint8Array): void {
   if (pooled.has(frame.buffer) && free.length < MAX_FREE) free.push(frame.buffer);

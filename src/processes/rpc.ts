@@ -24,6 +24,7 @@ import type { Base64Writer } from "../lib/base64.ts";
 import { Gatherer } from "../lib/gatherer.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
+import { IN_BULK } from "./run-stream.ts";
 import type { LogStart, Run, Selector, TerminalSize } from "./types.ts";
 
 type EventInit = MessageInitShape<typeof ProcessEventSchema>;
@@ -37,8 +38,6 @@ const STREAM = {
 };
 /** Longest piece of output in one message. */
 const MAX_CHUNK_BYTES = 64 * 1024;
-/** What goes out in one call at most. */
-const MAX_BATCH_BYTES = 192 * 1024;
 const DATA_STREAMS = ["stdout", "stderr", "pty"] as const;
 type StreamOffsets = Readonly<Record<"stdout" | "stderr" | "pty", number>>;
 const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
@@ -148,9 +147,9 @@ async function* output(subscription: Subscription, from: LogStart, starts: Strea
   const offsets = { stdout: BigInt(stdout), stderr: BigInt(stderr), pty: BigInt(pty) };
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
   const { codec, signal } = call;
-  const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, maxBatchBytes: MAX_BATCH_BYTES };
+  const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, ...IN_BULK };
   const gatherer = new Gatherer();
-  for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS, isTransient: true })) {
+  for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS })) {
     yield dataFrames(codec, batch as DataPiece[], writeBase64);
     run.markDelivered(batch.at(-1)?.position ?? 0);
     await gatherer.sent(batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0));

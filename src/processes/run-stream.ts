@@ -1,5 +1,9 @@
+import { joinedFrame } from "../lib/frame-pool.ts";
 import { Utf8Decoder } from "../lib/utf8-decoder.ts";
 import { endView, type LogChunk, type LogStream, type Run } from "./types.ts";
+
+/** How a log is read that goes out as copies: in large pieces, whose memory is used again. */
+export const IN_BULK = { isTransient: true, maxBatchBytes: 192 * 1024 } as const;
 
 export type TextEncoding = "utf-8" | "base64";
 
@@ -14,6 +18,28 @@ export type RunEvent =
 export interface PositionedEvent {
   event: RunEvent;
   position?: number;
+}
+
+/** Pieces of a log as bytes to send; `onSent` is told the position after what has been taken. */
+export async function* rawFrames(
+  batches: AsyncIterable<readonly LogChunk[]>,
+  onSent: (position: number) => void,
+): AsyncGenerator<Buffer> {
+  for await (const batch of batches) {
+    yield joinedFrame(batch.map(({ bytes }) => bytes));
+    onSent(batch.at(-1)?.position ?? 0);
+  }
+}
+
+/** The same pieces; `onSent` is told the position after each that has been taken. */
+export async function* noted(
+  chunks: AsyncIterable<LogChunk>,
+  onSent: (position: number) => void,
+): AsyncGenerator<LogChunk> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    onSent(chunk.position);
+  }
 }
 
 /** Turns pieces of a log into events. Text is cut between characters; what is cut off at the end comes before the end event. */

@@ -9,8 +9,8 @@ import { type Route, type RouteHandler, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
 import type { RunControl } from "./run-control.ts";
-import { runEvents } from "./run-stream.ts";
-import { type LogChunk, type LogStart, type Run, runView } from "./types.ts";
+import { IN_BULK, noted, rawFrames, runEvents } from "./run-stream.ts";
+import { type LogStart, type Run, runView } from "./types.ts";
 
 const SSE_KEEPALIVE_MS = 15_000;
 
@@ -105,28 +105,23 @@ async function log(c: EdgeContext, run: Run): Promise<Response> {
   const from = logStart(c, stream, offset);
   const reading = { from, follow, signal: c.var.request.signal, ...(stream && { streams: [stream] }) };
   run.log.checkStart(from);
-  const chunks = received(run, run.log.read(reading), stream === undefined);
+  // Who reads one stream of several has not received the others, but does not want them either.
+  const onSent = (position: number): void => {
+    if (stream === undefined) run.markDelivered(position);
+    else run.log.markReceived(position);
+  };
   const options = {
     headers: { "Guestd-Run-Id": run.id, ...streamHeaders(format) },
     ...(format === "sse" && { keepalive: { bytes: SSE_COMMENT, everyMs: SSE_KEEPALIVE_MS } }),
   };
   async function* frames(): AsyncGenerator<Uint8Array> {
-    if (format === "raw") for await (const chunk of chunks) yield chunk.bytes;
-    else
-      for await (const { event, position } of runEvents(run, chunks, encoding))
-        yield encodeEvent(format, event, position);
+    if (format === "raw") return yield* rawFrames(run.log.readBatches({ ...reading, ...IN_BULK }), onSent);
+    const chunks = noted(run.log.read({ ...reading, isTransient: true }), onSent);
+    for await (const { event, position } of runEvents(run, chunks, encoding))
+      yield encodeEvent(format, event, position);
   }
   await pump(frames(), c.env.outgoing, options);
   return RESPONSE_ALREADY_SENT;
-}
-
-/** Notes what a reader got. Who reads one stream of several has not received the others, but does not want them either. */
-async function* received(run: Run, chunks: AsyncIterable<LogChunk>, isAll: boolean): AsyncGenerator<LogChunk> {
-  for await (const chunk of chunks) {
-    yield chunk;
-    if (isAll) run.markDelivered(chunk.position);
-    else run.log.markReceived(chunk.position);
-  }
 }
 
 /** Where to read from: where an SSE client left off, else an offset of the stream, else a position of the whole log. */

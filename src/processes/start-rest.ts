@@ -9,9 +9,17 @@ import { type Route, route } from "../edge/route.ts";
 import { isJson, parseJsonBytes, parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
 import type { Processes, StartRequest } from "./processes.ts";
-import { collectOutput, runEvents, type TextEncoding } from "./run-stream.ts";
+import { collectOutput, IN_BULK, noted, rawFrames, runEvents, type TextEncoding } from "./run-stream.ts";
 import { shellCommand } from "./shell.ts";
-import { type DeadlineLimits, endView, type IdempotentRuns, type Run, runView, statusLine } from "./types.ts";
+import {
+  type DeadlineLimits,
+  endView,
+  type IdempotentRuns,
+  type LogChunk,
+  type Run,
+  runView,
+  statusLine,
+} from "./types.ts";
 
 /** A command line, or a JSON body without large input. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -183,27 +191,27 @@ async function result(run: Run, encoding: TextEncoding, signal: AbortSignal): Pr
   return { id: run.id, ...view, ...output, usage, ...(encoding === "base64" && { encoding }) };
 }
 
-async function* delivered(run: Run, signal: AbortSignal): ReturnType<Run["log"]["read"]> {
-  for await (const chunk of run.log.read({ from: { position: 0 }, follow: true, signal })) {
-    yield chunk;
-    run.markDelivered(chunk.position);
-  }
+async function* delivered(run: Run, signal: AbortSignal): AsyncGenerator<LogChunk> {
+  const reading = { from: { position: 0 }, follow: true, isTransient: true, signal };
+  yield* noted(run.log.read(reading), (position) => run.markDelivered(position));
   await run.ended;
 }
 
 async function* rawOutput(run: Run, hasStatus: boolean, signal: AbortSignal): AsyncGenerator<Buffer> {
   let lastByte = 0x0a;
-  for await (const { bytes } of delivered(run, signal)) {
-    lastByte = bytes.at(-1) ?? lastByte;
-    yield bytes;
+  const reading = { from: { position: 0 }, follow: true, signal, ...IN_BULK };
+  for await (const frame of rawFrames(run.log.readBatches(reading), (position) => run.markDelivered(position))) {
+    lastByte = frame.at(-1) ?? lastByte;
+    yield frame;
   }
+  await run.ended;
   if (!hasStatus || !run.end) return;
   yield Buffer.from(`${lastByte === 0x0a ? "" : "\n"}${statusLine(run.end)}\n`);
 }
 
 async function* encoded(
   run: Run,
-  chunks: ReturnType<Run["log"]["read"]>,
+  chunks: AsyncIterable<LogChunk>,
   format: "ndjson" | "sse",
   encoding: TextEncoding,
 ): AsyncGenerator<Buffer> {

@@ -1,11 +1,11 @@
 /** Size of a full block, the only one that is used again. */
 export const BLOCK_BYTES = 64 * 1024;
-/** What is kept for later: enough for a few busy runs. */
-const MAX_FREE = 16;
+/** What is kept for later: 4 MiB, as much as one run may have waiting for the disk. */
+const MAX_FREE = 64;
 
 const free: Buffer[] = [];
 
-/** Memory for a block. A gigabyte of output is 16 000 of them: made anew each time, the collector has more work than we do. */
+/** Memory for a block. A gigabyte of output is 16 000 of them: made anew each time, the collector has more work than we do, and what malloc does not give back piles up. */
 export function takeBlock(bytes: number): Buffer {
   return (bytes === BLOCK_BYTES ? free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes);
 }

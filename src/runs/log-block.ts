@@ -99,6 +99,23 @@ export class LogBlock {
   }
 }
 
+/** The last of the ordered `blocks` that begins at or before `wanted`, else the first. */
+export function lastBlockAt(
+  blocks: readonly LogBlock[],
+  startOf: (block: LogBlock) => number,
+  wanted: number,
+): LogBlock | undefined {
+  let low = 0;
+  let high = blocks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const block = blocks[middle];
+    if (block && startOf(block) <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return blocks[Math.max(0, low - 1)];
+}
+
 /** A place in a block; walks its extents. Stays valid while the block grows. */
 export class BlockCursor {
   readonly block: LogBlock;

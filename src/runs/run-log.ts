@@ -1,8 +1,9 @@
 import { SandboxError } from "../errors.ts";
 import { Notifier } from "../lib/notifier.ts";
-import { BLOCK_BYTES } from "./block-pool.ts";
+import { BLOCK_BYTES, giveBlock } from "./block-pool.ts";
 import {
   BlockCursor,
+  lastBlockAt,
   LOG_STREAMS,
   type LogBlock,
   type LogChunk,
@@ -23,7 +24,7 @@ export interface ReadOptions {
   signal?: AbortSignal;
   /** Longest piece, 64 KiB unless given. */
   maxChunkBytes?: number;
-  /** The pieces are looked at and copied before the next one is asked for: their memory may be used again. */
+  /** The pieces are copied in the turn in which they come: their memory may be used again. */
   isTransient?: boolean;
 }
 
@@ -217,6 +218,7 @@ export class RunLog {
       }
       const next = cursor ? this.#after(cursor.block) : this.#store.blocks[0];
       if (next) {
+        if (options.isTransient && cursor?.loaded) giveBlock(cursor.loaded);
         cursor = new BlockCursor(next);
         continue;
       }
@@ -272,18 +274,8 @@ export class RunLog {
     return cursors.filter((cursor) => cursor !== undefined).toSorted((a, b) => a.block.sequence - b.block.sequence)[0];
   }
 
-  /** The last block that begins at or before `wanted`. */
   #cursorAt(startOf: (block: LogBlock) => number, wanted: number): BlockCursor | undefined {
-    const { blocks } = this.#store;
-    let low = 0;
-    let high = blocks.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const block = blocks[middle];
-      if (block && startOf(block) <= wanted) low = middle + 1;
-      else high = middle;
-    }
-    const block = blocks[Math.max(0, low - 1)];
+    const block = lastBlockAt(this.#store.blocks, startOf, wanted);
     return block && new BlockCursor(block);
   }
 

@@ -1,7 +1,7 @@
 import { close, closeSync, openSync, read, unlinkSync, write, writev } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BLOCK_BYTES } from "./block-pool.ts";
+import { BLOCK_BYTES, takeBlock } from "./block-pool.ts";
 import type { LogBlock } from "./log-block.ts";
 
 const readAt = promisify(read);
@@ -100,7 +100,7 @@ export class SpillFile {
   async read(sequence: number): Promise<Buffer> {
     this.#busy += 1;
     try {
-      const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      const buffer = takeBlock(BLOCK_BYTES);
       const { bytesRead } = await readAt(this.#fd, buffer, 0, BLOCK_BYTES, this.#offsetOf(sequence));
       return buffer.subarray(0, bytesRead);
     } finally {
