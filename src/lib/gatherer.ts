@@ -1,4 +1,5 @@
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { delay } from "./abort.ts";
 
 /** Small pieces that add up to this with no pause between them are a flood of them (a terminal's come 4 KiB at a time) … */
 const FLOOD_BYTES = 16 * 1024;
@@ -26,7 +27,7 @@ export class Gatherer {
     if (this.#hasPaused && bytes >= FAST_BYTES) this.#fastPieces = FAST_PIECES;
     this.#hasPaused = this.#flood >= FLOOD_BYTES && this.#fastPieces === 0;
     if (this.#fastPieces > 0) this.#fastPieces -= 1;
-    if (this.#hasPaused) await pause(GATHER_MS);
+    if (this.#hasPaused) await delay(GATHER_MS);
     else if (this.#flood >= FLOOD_BYTES) await nextTurn();
     this.#lastAt = performance.now();
   }
