@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { WireStream } from "../unit/edge/connect/wire-client.ts";
+import { PtySocket } from "./pty-socket.ts";
 
 const SMALL = ["--run-memory-bytes", "65536", "--run-disk-bytes", "65536"];
 const LINES = 1_000_000;
@@ -86,4 +87,26 @@ test("who connects to a flood that nobody reads gets what is kept and goes on fr
     stream.destroy();
   }
   await daemon.fetch(`/v1/runs/${id}`, { method: "DELETE" });
+});
+
+test("a viewer over a WebSocket that fell out of what is kept is told so when it reads on", async () => {
+  await using daemon = await startTestDaemon({ argv: SMALL });
+  const printer = { cmd: "sh", args: ["-c", "read go; head -c 64000000 /dev/zero"], stdin: true };
+  const id = await start(daemon, printer);
+  await using viewer = await PtySocket.open(daemon.url, `/v1/runs/${id}/attach`);
+  await viewer.frame("start");
+  viewer.type("go\n");
+  viewer.stall();
+  expect((await daemon.fetch(`/v1/runs/${id}/wait`)).status).toBe(200);
+  const closed = viewer.closed();
+  viewer.resume();
+  expect(await closed).toBe(1011);
+  expect(viewer.frames.at(-1)).toEqual({
+    type: "error",
+    code: "out_of_range",
+    message: expect.stringMatching(/no longer kept; the oldest byte is at stdout \d+/) as string,
+  });
+  // What it had been sent until then came whole and in order.
+  expect(viewer.bytes.length).toBeGreaterThan(0);
+  expect(viewer.bytes.equals(Buffer.alloc(viewer.bytes.length))).toBe(true);
 });

@@ -64,6 +64,11 @@ export class PtySocket implements AsyncDisposable {
     this.#socket.pause();
   }
 
+  /** Goes on reading. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Resolves when `condition` holds; rejects when the connection closes before. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
