@@ -1,7 +1,14 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const UNIFIED_MOUNT = /^\S+ (\S+) cgroup2 /m;
+/** Lines of `self/cgroup` and of `mounts` that tell where a process is in a hierarchy. */
+interface Hierarchy {
+  proc: string;
+  own: RegExp;
+  mount: RegExp;
+}
+
+const UNIFIED = { own: /^0::(.*)$/m, mount: /^\S+ (\S+) cgroup2 /m };
 
 /** Where this process counts in the hierarchy that limits memory. */
 export interface MemoryCgroup {
@@ -11,28 +18,31 @@ export interface MemoryCgroup {
   eventsFile: string;
 }
 
-/** The memory cgroup of this process, as far as it can be seen from here. */
-export function memoryCgroup(): MemoryCgroup | undefined {
-  const v1 = locate(/^\d+:[^:]*\bmemory\b[^:]*:(.*)$/m, /^\S+ (\S+) cgroup \S*\bmemory\b/m, "memory.oom_control");
+/** The memory cgroup of this process, as far as it can be seen from here; `proc` is where the kernel tells about processes. */
+export function memoryCgroup(proc = "/proc"): MemoryCgroup | undefined {
+  const v1 = locate(
+    { proc, own: /^\d+:[^:]*\bmemory\b[^:]*:(.*)$/m, mount: /^\S+ (\S+) cgroup \S*\bmemory\b/m },
+    "memory.oom_control",
+  );
   if (v1 !== undefined) return { version: 1, directory: v1, eventsFile: join(v1, "memory.oom_control") };
-  const v2 = locate(/^0::(.*)$/m, UNIFIED_MOUNT, "memory.events");
+  const v2 = locate({ ...UNIFIED, proc }, "memory.events");
   return v2 === undefined ? undefined : { version: 2, directory: v2, eventsFile: join(v2, "memory.events") };
 }
 
 /** Directory of this process's cgroup in the unified hierarchy (v2), if groups can be made there. */
 export function writableCgroup(): string | undefined {
-  const directory = locate(/^0::(.*)$/m, UNIFIED_MOUNT, "cgroup.procs");
+  const directory = locate({ ...UNIFIED, proc: "/proc" }, "cgroup.procs");
   return directory !== undefined && isAllowed(join(directory, "cgroup.procs"), constants.W_OK) ? directory : undefined;
 }
 
 /**
- * Where the line of /proc/self/cgroup that `own` finds is below the mount that `mount` finds, if `file` can be read there. In a
+ * Where the path that `own` finds is below the mount that `mount` finds, if `file` can be read there. In a
  * container the path may be the host's, which is nowhere below our mount: then the mount itself is our group.
  */
-function locate(own: RegExp, mount: RegExp, file: string): string | undefined {
+function locate({ proc, own, mount }: Hierarchy, file: string): string | undefined {
   try {
-    const path = own.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
-    const folder = mount.exec(readFileSync("/proc/mounts", "utf8"))?.[1];
+    const path = own.exec(readFileSync(join(proc, "self", "cgroup"), "utf8"))?.[1];
+    const folder = mount.exec(readFileSync(join(proc, "mounts"), "utf8"))?.[1];
     if (path === undefined || folder === undefined) return undefined;
     return [join(folder, path), folder].find((directory) => isAllowed(join(directory, file), constants.R_OK));
   } catch {
