@@ -5,10 +5,10 @@ import { benchStarts } from "./processes/starts.ts";
 import { benchStalledSubscriber } from "./processes/stalled-subscriber.ts";
 import { benchStdin } from "./processes/stdin.ts";
 import { benchStdout } from "./processes/stdout.ts";
-import { report } from "./lib/report.ts";
+import { runParts } from "./lib/parts.ts";
 import { benchTerminals } from "./processes/terminals.ts";
 
-const PARTS = {
+await runParts({
   starts: benchStarts,
   loop: benchLoop,
   stdout: benchStdout,
@@ -16,20 +16,4 @@ const PARTS = {
   stalled: benchStalledSubscriber,
   terminals: benchTerminals,
   idle: benchIdle,
-};
-
-// All, or the named ones: `node bench/processes.ts starts idle`.
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !Object.hasOwn(PARTS, name));
-if (unknown.length > 0) throw new Error(`no such part: ${unknown.join()}; there are ${Object.keys(PARTS).join()}`);
-for (const [name, bench] of Object.entries(PARTS)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  try {
-    await bench();
-  } catch (error) {
-    // The other parts still say something.
-    console.error(error);
-    report({ what: name, unit: "", ours: undefined, note: `failed: ${String(error)}` });
-    process.exitCode = 1;
-  }
-}
+});

@@ -58,15 +58,29 @@ export class Connection implements Disposable {
 
   /** A unary call or REST request. */
   async call(path: string, body: Buffer, codec: Codec = "json"): Promise<Answer> {
+    return this.request("POST", path, { type: `application/${codec}`, body });
+  }
+
+  /** Any request. */
+  async request(
+    method: string,
+    path: string,
+    { type = "", body = Buffer.alloc(0) }: { type?: string; body?: Buffer } = {},
+  ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const chunks: Buffer[] = [];
     let status = 0;
-    this.#send(path, `application/${codec}`, body, {
-      onStatus: (value) => (status = value),
-      onBody: (bytes, from, to) => void chunks.push(Buffer.from(bytes.subarray(from, to))),
-      onEnd: () => resolve({ status, body: Buffer.concat(chunks) }),
-      onLost: reject,
-    });
+    this.#send(
+      method,
+      path,
+      { type, body },
+      {
+        onStatus: (value) => (status = value),
+        onBody: (bytes, from, to) => void chunks.push(Buffer.from(bytes.subarray(from, to))),
+        onEnd: () => resolve({ status, body: Buffer.concat(chunks) }),
+        onLost: reject,
+      },
+    );
     return promise;
   }
 
@@ -82,19 +96,31 @@ export class Connection implements Disposable {
     prefix.writeUInt32BE(message.length, 1);
     const envelopes = new EnvelopeReader(onMessage);
     let status = 0;
-    this.#send(path, `application/connect+${codec}`, Buffer.concat([prefix, message]), {
-      onStatus: (value) => (status = value),
-      onBody: (bytes, from, to) => status === 200 && envelopes.push(bytes, from, to),
-      onEnd: () => (status === 200 ? resolve() : reject(new Error(`${path} answered ${status}`))),
-      onLost: reject,
-    });
+    const body = Buffer.concat([prefix, message]);
+    this.#send(
+      "POST",
+      path,
+      { type: `application/connect+${codec}`, body },
+      {
+        onStatus: (value) => (status = value),
+        onBody: (bytes, from, to) => status === 200 && envelopes.push(bytes, from, to),
+        onEnd: () => (status === 200 ? resolve() : reject(new Error(`${path} answered ${status}`))),
+        onLost: reject,
+      },
+    );
     return promise;
   }
 
-  #send(path: string, type: string, body: Buffer, sink: AnswerSink & { onLost(error: Error): void }): void {
+  #send(
+    method: string,
+    path: string,
+    { type, body }: { type: string; body: Buffer },
+    sink: AnswerSink & { onLost(error: Error): void },
+  ): void {
     if (this.#waiting.length > 0) throw new Error("the connection is in use");
     this.#waiting.push(sink);
-    const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nContent-Type: ${type}\r\n${AUTHORIZATION}Content-Length: ${body.length}\r\n\r\n`;
+    const describing = type && `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${AUTHORIZATION}${describing}\r\n`;
     // Long bodies are not copied; short ones go out in one piece.
     if (body.length < 16_384) this.#socket.write(Buffer.concat([Buffer.from(head, "latin1"), body]));
     else {
