@@ -36,7 +36,7 @@ const native = {
 export type FilePath = string | Uint8Array;
 
 /** A path for the kernel: bytes as they are, ended by a NUL. */
-function cPath(path: FilePath): Buffer {
+export function cPath(path: FilePath): Buffer {
   return typeof path === "string" ? Buffer.from(`${path}\0`) : Buffer.concat([path, Buffer.of(0)]);
 }
 

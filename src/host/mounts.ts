@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import type { FilePath } from "./file-access.ts";
 import { asPath } from "./own-file-access.ts";
 import { ExpiringMap } from "../lib/expiring-map.ts";
@@ -13,6 +13,23 @@ const MAX_DEVICES = 256;
 export async function isNetworkMount(path: FilePath): Promise<boolean> {
   const { type } = await statfs(asPath(path));
   return NETWORK_MAGICS.has(type);
+}
+
+/** Names of the same in the kernel's list of mounts. */
+const NETWORK_TYPES = /^(?:nfs|nfs4|cifs|smb3|smbfs|9p|ceph|fuse|fuseblk|fuse\..*)$/;
+
+/** Where such file systems are mounted, one character for each byte of a path (Latin-1). Asks none of them. */
+export async function networkMountPoints(): Promise<Set<string>> {
+  const points = new Set<string>();
+  for (const line of (await readFile("/proc/self/mountinfo", "latin1")).split("\n")) {
+    const [mount = "", source = ""] = line.split(" - ");
+    const point = mount.split(" ")[4];
+    if (point === undefined || !NETWORK_TYPES.test(source.split(" ")[0] ?? "")) continue;
+    points.add(
+      point.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
+    );
+  }
+  return points;
 }
 
 /** Remembers for a few seconds which devices are such file systems. */
