@@ -43,6 +43,9 @@ export interface ConfigValues {
   logsDiskBytes: number;
   keptRuns: number;
   keptRunSeconds: number;
+  watchedDirectories: number;
+  keptWatchEvents: number;
+  watcherIdleSeconds: number;
 }
 
 const MIB = 1024 * 1024;
@@ -236,33 +239,34 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     default: 3600,
     help: "how long they do",
   },
+  watchedDirectories: {
+    flag: "watched-directories",
+    env: "GUESTD_WATCHED_DIRECTORIES",
+    kind: "integer",
+    unit: "count",
+    min: 1,
+    max: 100_000_000,
+    default: 1_000_000,
+    help: "directories that the kernel watches for guestd at most; what is beyond is polled",
+  },
+  keptWatchEvents: {
+    flag: "kept-watch-events",
+    env: "GUESTD_KEPT_WATCH_EVENTS",
+    kind: "integer",
+    unit: "count",
+    min: 1,
+    max: 10_000_000,
+    default: 65_536,
+    help: "events of a watched directory kept for a reader that is slow; a slower one is told to look at everything again",
+  },
+  watcherIdleSeconds: {
+    flag: "watcher-idle-seconds",
+    env: "GUESTD_WATCHER_IDLE_SECONDS",
+    kind: "integer",
+    unit: "seconds",
+    min: 1,
+    max: 365 * 24 * 3600,
+    default: 3600,
+    help: "how long a watcher lives that nobody polls",
+  },
 };
-
-const TRUE = new Set(["true", "1", "yes", "on"]);
-const FALSE = new Set(["false", "0", "no", "off"]);
-
-/** Reads one value; `fault` says what it should have been. */
-export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
-  if (field.kind === "list")
-    return {
-      value: [raw]
-        .flat()
-        .flatMap((text) => text.split(","))
-        .map((text) => text.trim())
-        .filter(Boolean),
-    };
-  const text = String(raw);
-  if (field.kind === "text") return text === "" ? { fault: "must not be empty" } : { value: text };
-  if (field.kind === "flag") {
-    const lower = text.toLowerCase();
-    return TRUE.has(lower) ? { value: true } : FALSE.has(lower) ? { value: false } : { fault: "must be true or false" };
-  }
-  if (field.kind === "choice") {
-    return field.choices?.includes(text) ? { value: text } : { fault: `must be one of ${field.choices?.join(", ")}` };
-  }
-  if (field.kind === "port" && field.allowsOff && text === "off") return { value: "off" };
-  const [min, max] = field.kind === "port" ? [0, 65_535] : [field.min ?? 0, field.max ?? Number.MAX_SAFE_INTEGER];
-  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= min && number <= max) return { value: number };
-  return { fault: `must be a number from ${min} to ${max}${field.allowsOff ? ", or off" : ""}` };
-}

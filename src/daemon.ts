@@ -17,7 +17,7 @@ import { Filesystem } from "./filesystem/filesystem.ts";
 import { MetadataStore } from "./filesystem/metadata.ts";
 import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
-import { filesystemRpcRoutes } from "./filesystem/rpc.ts";
+import { entryInfo, filesystemRpcRoutes } from "./filesystem/rpc.ts";
 import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
 import { base64Writer } from "./host/base64/base64.ts";
@@ -55,6 +55,12 @@ import { Terminals } from "./pty/terminals.ts";
 import { IdempotentStarts } from "./runs/idempotent-starts.ts";
 import { Runs } from "./runs/runs.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
+import { ChangeEntries } from "./watch/change-entries.ts";
+import { Feeds } from "./watch/feeds.ts";
+import { Pollers } from "./watch/pollers.ts";
+import { watchRoutes } from "./watch/rest.ts";
+import { watchRpcRoutes } from "./watch/rpc.ts";
+import { Watchers } from "./watch/watchers.ts";
 
 /** A running daemon. Disposing it ends everything it started, within five seconds. */
 export interface Daemon extends AsyncDisposable {
@@ -150,6 +156,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     changes: new Changes(writing),
     compositions: new Compositions(writing),
     downloads: new Downloads({ exec, rights }),
+    ...createWatching(stack, config, { exec, rights, metadata, log }),
     runControl: new RunControl({ runs }),
     contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
   };
@@ -162,6 +169,22 @@ function createRights(stack: AsyncDisposableStack, config: Config, log: Logger):
     log.warn("files_as_user.one_user", { detail: "only root can act as others: files of the own account only" });
   }
   return stack.use(new UserRights({ workerPath: join(config.root, "dist", "file-worker.js") }));
+}
+
+function createWatching(
+  stack: AsyncDisposableStack,
+  config: Config,
+  deps: { exec: ExecContext; rights: FileRights; metadata: MetadataStore; log: Logger },
+) {
+  const { exec, rights, metadata, log } = deps;
+  const { keptWatchEvents: maxItems, watchedDirectories: maxWatches, watcherIdleSeconds } = config;
+  const watchers = stack.use(new Watchers({ exec, rights, log, maxItems, maxWatches }));
+  return {
+    watchers,
+    pollers: stack.use(new Pollers({ idleMs: watcherIdleSeconds * 1000 })),
+    feeds: stack.use(new Feeds({ watchers })),
+    changeEntries: new ChangeEntries({ users: exec.users, metadata }),
+  };
 }
 
 function createRuns(
@@ -186,12 +209,15 @@ function createRuns(
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, writeBase64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
+  const { watchers, pollers, feeds, changeEntries: entries } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
     ...metricsRoutes(metrics),
     ...processRpcRoutes({ processes, writeBase64 }),
     ...filesystemRpcRoutes(filesystem),
+    ...watchRpcRoutes({ watchers, pollers, entries, entryInit: entryInfo }),
+    ...watchRoutes({ feeds, entries, entryInit: entryInfo }),
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
     ...composeRoutes(compositions),
     ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites, changes }),
@@ -223,7 +249,9 @@ async function openPorts(app: ReturnType<typeof createApp>, listeners: Listeners
 /** The bounds that clients may meet. */
 function limitsOf(config: Config): Record<string, number> {
   const { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds } = config;
-  return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds };
+  const { watchedDirectories, keptWatchEvents, watcherIdleSeconds } = config;
+  const watching = { watchedDirectories, keptWatchEvents, watcherIdleSeconds };
+  return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds, ...watching };
 }
 
 function urlOf(host: string, port: number): string {

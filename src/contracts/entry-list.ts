@@ -50,8 +50,8 @@ function* slices(entries: Iterable<EntryInit>): Generator<EntryInit[]> {
   if (slice.length > 0) yield slice;
 }
 
-/** Proto3 JSON: what has its default value is left out. */
-function entryJson(entry: EntryInit): string {
+/** An entry as proto3 JSON: what has its default value is left out. */
+export function entryJson(entry: EntryInit): string {
   const { metadata, modifiedTime } = entry;
   return JSON.stringify({
     name: entry.name || undefined,

@@ -18,7 +18,7 @@ export function streamHeaders(format: StreamFormat): Record<string, string> {
 }
 
 /** One event of an NDJSON or SSE stream; `id` is what a client sends back as `Last-Event-ID`. */
-export function encodeEvent(format: "ndjson" | "sse", event: { type: string }, id?: number): Buffer {
+export function encodeEvent(format: "ndjson" | "sse", event: { type: string }, id?: number | string): Buffer {
   const json = JSON.stringify(event);
   if (format === "ndjson") return Buffer.from(`${json}\n`);
   return Buffer.from(`${id === undefined ? "" : `id: ${id}\n`}event: ${event.type}\ndata: ${json}\n\n`);

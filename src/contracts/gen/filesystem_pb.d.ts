@@ -331,6 +331,14 @@ export declare type WatchDirResponse = Message<"filesystem.WatchDirResponse"> & 
      */
     value: WatchDirResponse_KeepAlive;
     case: "keepalive";
+  } | {
+    /**
+     * guestd's own: events were lost; everything that is there follows as CREATE. Clients that do not know it pass over it.
+     *
+     * @generated from field: filesystem.WatchDirResponse.RescanEvent rescan = 100;
+     */
+    value: WatchDirResponse_RescanEvent;
+    case: "rescan";
   } | { case: undefined; value?: undefined };
 };
 
@@ -363,6 +371,18 @@ export declare type WatchDirResponse_KeepAlive = Message<"filesystem.WatchDirRes
  * Use `create(WatchDirResponse_KeepAliveSchema)` to create a new message.
  */
 export declare const WatchDirResponse_KeepAliveSchema: GenMessage<WatchDirResponse_KeepAlive>;
+
+/**
+ * @generated from message filesystem.WatchDirResponse.RescanEvent
+ */
+export declare type WatchDirResponse_RescanEvent = Message<"filesystem.WatchDirResponse.RescanEvent"> & {
+};
+
+/**
+ * Describes the message filesystem.WatchDirResponse.RescanEvent.
+ * Use `create(WatchDirResponse_RescanEventSchema)` to create a new message.
+ */
+export declare const WatchDirResponse_RescanEventSchema: GenMessage<WatchDirResponse_RescanEvent>;
 
 /**
  * @generated from message filesystem.CreateWatcherRequest
@@ -435,6 +455,13 @@ export declare type GetWatcherEventsResponse = Message<"filesystem.GetWatcherEve
    * @generated from field: repeated filesystem.FilesystemEvent events = 1;
    */
   events: FilesystemEvent[];
+
+  /**
+   * guestd's own: events were lost; among these is everything that is there, as CREATE.
+   *
+   * @generated from field: bool rescan = 100;
+   */
+  rescan: boolean;
 };
 
 /**

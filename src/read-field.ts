@@ -1,0 +1,30 @@
+import type { ConfigField } from "./config-fields.ts";
+
+const TRUE = new Set(["true", "1", "yes", "on"]);
+const FALSE = new Set(["false", "0", "no", "off"]);
+
+/** Reads one value; `fault` says what it should have been. */
+export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
+  if (field.kind === "list")
+    return {
+      value: [raw]
+        .flat()
+        .flatMap((text) => text.split(","))
+        .map((text) => text.trim())
+        .filter(Boolean),
+    };
+  const text = String(raw);
+  if (field.kind === "text") return text === "" ? { fault: "must not be empty" } : { value: text };
+  if (field.kind === "flag") {
+    const lower = text.toLowerCase();
+    return TRUE.has(lower) ? { value: true } : FALSE.has(lower) ? { value: false } : { fault: "must be true or false" };
+  }
+  if (field.kind === "choice") {
+    return field.choices?.includes(text) ? { value: text } : { fault: `must be one of ${field.choices?.join(", ")}` };
+  }
+  if (field.kind === "port" && field.allowsOff && text === "off") return { value: "off" };
+  const [min, max] = field.kind === "port" ? [0, 65_535] : [field.min ?? 0, field.max ?? Number.MAX_SAFE_INTEGER];
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return { value: number };
+  return { fault: `must be a number from ${min} to ${max}${field.allowsOff ? ", or off" : ""}` };
+}

@@ -1,0 +1,130 @@
+import { constants } from "node:fs";
+import { errnoName, SandboxError } from "../errors.ts";
+import type { DirectoryEntry } from "../host/file-access.ts";
+import { networkMountPoints } from "../host/mounts.ts";
+import type { KernelWatches } from "./kernel-watches.ts";
+import type { WatchedDirectory } from "./watched-tree.ts";
+
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+/** Directories that are read at the same time. */
+const BATCH = 16;
+/** The list of mounts is as good as new for so long. */
+const MOUNTS_AGE_MS = 1000;
+
+export interface CoverOptions {
+  /** What is found is told as if it were made just now. */
+  tells: boolean;
+  /** Known directories are looked at again: changes may have been lost. */
+  isAgain?: boolean;
+  /** Called between batches. */
+  onBatch?: () => void;
+}
+
+/** Puts directories and what is below them under watch. First the watch, then the look inside: nothing falls between. */
+export class Coverage {
+  readonly #watches: KernelWatches;
+  #mounts: ReadonlySet<string> = new Set();
+  #mountsReadAt = -Infinity;
+
+  constructor(deps: { watches: KernelWatches }) {
+    this.#watches = deps.watches;
+  }
+
+  /** Covers `directories`; what vanishes meanwhile or may not be read is left out. @returns those that were scanned */
+  async cover(directories: readonly WatchedDirectory[], options: CoverOptions): Promise<WatchedDirectory[]> {
+    const scanned: WatchedDirectory[] = [];
+    const waiting = [...directories];
+    while (waiting.length > 0) {
+      const mounts = await this.#networkMounts();
+      const batch = waiting.splice(-BATCH).filter((directory) => !this.#isOnNetwork(directory, mounts));
+      const found = await Promise.all(batch.map((directory) => this.#coverOne(directory, options)));
+      scanned.push(...batch);
+      waiting.push(...found.flat());
+      options.onBatch?.();
+    }
+    return scanned;
+  }
+
+  /** Watches one directory. @throws the system error */
+  async watch(directory: WatchedDirectory): Promise<boolean> {
+    const { tree } = directory;
+    const path = tree.pathOf(directory);
+    if (!tree.access.user) return directory.isInTree && this.#watches.bind(directory, path);
+    // With somebody's rights: what they may open is what is watched, whatever the path leads to by now.
+    await using opened = await tree.access.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    return directory.isInTree && this.#watches.bind(directory, opened.self);
+  }
+
+  async #coverOne(directory: WatchedDirectory, { tells, isAgain = false }: CoverOptions): Promise<WatchedDirectory[]> {
+    const { tree } = directory;
+    if (!directory.isInTree) return [];
+    let entries: DirectoryEntry[];
+    let isOther: boolean;
+    try {
+      isOther = await this.watch(directory);
+      if (!tree.isRecursive || !directory.isInTree) return [];
+      entries = await tree.access.readEntries(tree.pathOf(directory));
+    } catch (error) {
+      this.#skip(directory, error);
+      return [];
+    }
+    // It may be gone from the tree since.
+    if (!directory.isInTree) return [];
+    if (tells && isOther) directory.fresh = tellAll(directory, entries);
+    const names = entries.filter(({ type }) => type === "directory").map(({ name }) => name);
+    if (isAgain) this.#dropMissing(directory, new Set(names));
+    const unknown = names.filter((name) => isAgain || !directory.children.has(name));
+    return unknown.map((name) => directory.child(name));
+  }
+
+  async #networkMounts(): Promise<ReadonlySet<string>> {
+    const now = performance.now();
+    if (now - this.#mountsReadAt < MOUNTS_AGE_MS) return this.#mounts;
+    this.#mounts = await networkMountPoints();
+    this.#mountsReadAt = now;
+    return this.#mounts;
+  }
+
+  /** A mount below the root may hang whoever touches it. */
+  #isOnNetwork(directory: WatchedDirectory, mounts: ReadonlySet<string>): boolean {
+    const { tree } = directory;
+    if (mounts.size === 0 || !directory.parent || !directory.isInTree) return false;
+    if (!mounts.has(tree.pathOf(directory).toString("latin1"))) return false;
+    const name = directory.nameOf();
+    directory.detach();
+    tree.listener.gap(name, "network");
+    return true;
+  }
+
+  /** What cannot be watched: told, unless it is gone or nobody's business. */
+  #skip(directory: WatchedDirectory, error: unknown): void {
+    const { tree } = directory;
+    const place = directory.nameOf();
+    this.release(directory);
+    if (directory.parent) directory.detach();
+    const name = errnoName(error);
+    const isBudget = name === "ENOSPC" || (error instanceof SandboxError && error.code === "resource_exhausted");
+    if (!isBudget && name !== "ENAMETOOLONG") return;
+    tree.listener.gap(place, isBudget ? "budget" : "path_too_long");
+  }
+
+  #dropMissing(directory: WatchedDirectory, names: ReadonlySet<string>): void {
+    for (const child of directory.children.values()) {
+      if (names.has(child.name)) continue;
+      this.release(child);
+      child.detach();
+    }
+  }
+
+  /** Gives back the watches of a directory and of everything below. */
+  release(directory: WatchedDirectory): void {
+    for (const each of directory.all()) this.#watches.release(each);
+  }
+}
+
+/** Tells of every entry as made; which names it has told. */
+function tellAll(directory: WatchedDirectory, entries: readonly DirectoryEntry[]): Set<string> {
+  const { listener } = directory.tree;
+  for (const { name } of entries) listener.changed({ type: "create", name: directory.nameOf(name) });
+  return new Set(entries.map(({ name }) => name));
+}

@@ -1,0 +1,132 @@
+import { IN, type InotifyRecord } from "../host/inotify.ts";
+import { Coverage } from "./coverage.ts";
+import { KernelWatches } from "./kernel-watches.ts";
+import { PendingMoves } from "./pending-moves.ts";
+import { RecordSource } from "./record-source.ts";
+import type { WatchedDirectory, WatchedTree } from "./watched-tree.ts";
+
+/**
+ * Watches trees with one inotify instance for all of them. Records are taken one at a time, each with the scans that it asks for;
+ * trees are opened and closed at any time in between.
+ */
+export class InotifyWatching implements Disposable {
+  readonly #trees = new Set<WatchedTree>();
+  readonly #source: RecordSource;
+  readonly #watches: KernelWatches;
+  readonly #coverage: Coverage;
+  readonly #moves: PendingMoves;
+
+  /** @throws the system error: EMFILE when the user's instances are used up */
+  constructor(options: { maxWatches: number }) {
+    this.#source = new RecordSource({ take: (record) => this.#take(record), overflow: () => this.#overflowed() });
+    this.#watches = new KernelWatches({ inotify: this.#source.inotify, maxWatches: options.maxWatches });
+    this.#coverage = new Coverage({ watches: this.#watches });
+    this.#moves = new PendingMoves((directory) => this.#coverage.release(directory));
+  }
+
+  /** Begins to watch: resolves when everything below is covered. @throws the system error of the root, or resource_exhausted */
+  async open(tree: WatchedTree): Promise<void> {
+    this.#trees.add(tree);
+    try {
+      await this.#coverage.watch(tree.root);
+    } catch (error) {
+      this.close(tree);
+      throw error;
+    }
+    if (tree.isRecursive) await this.#coverage.cover([tree.root], { tells: false, onBatch: () => this.#source.pull() });
+  }
+
+  /** Ends at once; the kernel's watches that nobody else needs are given back. */
+  close(tree: WatchedTree): void {
+    tree.isClosed = true;
+    this.#trees.delete(tree);
+    this.#coverage.release(tree.root);
+    this.#moves.dropClosed();
+  }
+
+  /** Resolves when every change made so far was told. */
+  settle(): Promise<void> {
+    return this.#source.settle();
+  }
+
+  [Symbol.dispose](): void {
+    for (const tree of this.#trees) this.close(tree);
+    this.#moves[Symbol.dispose]();
+    this.#source[Symbol.dispose]();
+  }
+
+  #take(record: InotifyRecord): void | Promise<void> {
+    if ((record.mask & IN.Q_OVERFLOW) !== 0) return this.#overflowed();
+    if ((record.mask & IN.IGNORED) !== 0) return this.#watches.forget(record.watch);
+    const unknown: WatchedDirectory[] = [];
+    for (const directory of this.#watches.of(record.watch)) {
+      if (directory.isInTree) unknown.push(...this.#takeIn(directory, record));
+      else this.#moves.hold(directory.top, record);
+    }
+    return unknown.length === 0 ? undefined : this.#cover(unknown);
+  }
+
+  /** What `record` means for one of the places of its directory; which directories are new there. */
+  #takeIn(directory: WatchedDirectory, record: InotifyRecord): readonly WatchedDirectory[] {
+    const { tree } = directory;
+    if (record.name === "") {
+      // The parent tells what happens to other directories.
+      if (directory === tree.root && tree.tellRoot(record)) this.#coverage.release(tree.root);
+      return [];
+    }
+    const isDirectory = tree.isRecursive && (record.mask & IN.ISDIR) !== 0;
+    const moved =
+      isDirectory && (record.mask & IN.MOVED_TO) !== 0 ? this.#moves.take(record.cookie, directory) : undefined;
+    tree.tellEntry(directory, record, moved?.from);
+    if (!isDirectory) return [];
+    const child = directory.children.get(record.name);
+    if ((record.mask & (IN.DELETE | IN.MOVED_FROM)) !== 0) {
+      if (child) this.#leave(child, record);
+      return [];
+    }
+    if ((record.mask & (IN.CREATE | IN.MOVED_TO)) === 0) return [];
+    return moved ? this.#arrive(directory, moved, record.name) : child ? [] : [directory.child(record.name)];
+  }
+
+  /** A directory is gone, or about to turn up elsewhere. */
+  #leave(child: WatchedDirectory, { mask, cookie }: InotifyRecord): void {
+    const from = child.nameOf();
+    child.detach();
+    if ((mask & IN.MOVED_FROM) !== 0) this.#moves.add(cookie, child, from);
+    else this.#coverage.release(child);
+  }
+
+  /** What was moved goes on under its new name; a scan may have found it there before. */
+  #arrive(
+    parent: WatchedDirectory,
+    { directory, held }: { directory: WatchedDirectory; held: readonly InotifyRecord[] },
+    name: string,
+  ): readonly WatchedDirectory[] {
+    const found = parent.children.get(name);
+    if (found) this.#coverage.release(directory);
+    else directory.attach(parent, name);
+    return held.flatMap((record) =>
+      this.#watches
+        .of(record.watch)
+        .filter((place) => place.isInTree && place.tree === parent.tree)
+        .flatMap((place) => this.#takeIn(place, record)),
+    );
+  }
+
+  /** Covers what has come into a tree, and tells of all that is in it. */
+  async #cover(directories: readonly WatchedDirectory[], options: { isAgain?: boolean } = {}): Promise<void> {
+    const onBatch = (): void => this.#source.pull();
+    const scanned = await this.#coverage.cover(directories, { tells: true, onBatch, ...options });
+    // Every record of what the scans have told is ahead of this.
+    this.#source.afterPending(() => {
+      for (const directory of scanned) directory.fresh = undefined;
+    });
+  }
+
+  /** Changes were lost, and with them perhaps directories: everything is looked at again. */
+  async #overflowed(): Promise<void> {
+    const trees = [...this.#trees];
+    for (const tree of trees) tree.listener.lost();
+    for (const tree of trees) if (tree.isRecursive) await this.#cover([tree.root], { isAgain: true });
+  }
+}

@@ -1,0 +1,110 @@
+import { mkdtemp, readFile, readdir, readlink, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ExecContext } from "../../../src/host/exec-context.ts";
+import { OWN_RIGHTS } from "../../../src/host/own-file-access.ts";
+import { Users } from "../../../src/host/users.ts";
+import { createLogger } from "../../../src/log.ts";
+import { shownName, type WatchItem, type WatchRequest } from "../../../src/watch/types.ts";
+import type { Watcher } from "../../../src/watch/watcher.ts";
+import { Watchers } from "../../../src/watch/watchers.ts";
+
+/** Watchers as the daemon has them, with a directory for tests. */
+export interface TestWatching extends AsyncDisposable {
+  watchers: Watchers;
+  root: string;
+  log: Record<string, unknown>[];
+  open(path: string, options?: Partial<WatchRequest>): Promise<TestReader>;
+}
+
+/** A watcher and what was read of it so far. */
+export interface TestReader {
+  watcher: Watcher;
+  /** `create name` of everything since the last call. */
+  events: () => Promise<string[]>;
+}
+
+export async function testWatching(options: { maxItems?: number; maxWatches?: number } = {}): Promise<TestWatching> {
+  const { maxItems = 65_536, maxWatches = 1_000_000 } = options;
+  const root = await mkdtemp(join(tmpdir(), "guestd-watch-"));
+  const users = new Users();
+  const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const log = createLogger({ level: "debug", format: "json", write });
+  const watchers = new Watchers({ exec, rights: OWN_RIGHTS, log, maxItems, maxWatches });
+  return {
+    watchers,
+    root,
+    log: lines,
+    open: async (path, more = {}) => {
+      const request = { path, isRecursive: false, allowsNetworkMounts: false, user: undefined, ...more };
+      return reader(await watchers.open(request));
+    },
+    [Symbol.asyncDispose]: async () => {
+      await watchers[Symbol.asyncDispose]();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+function reader(watcher: Watcher): TestReader {
+  let cursor = 0;
+  return {
+    watcher,
+    events: async () => {
+      const texts: string[] = [];
+      for await (const batch of watcher.read(cursor)) {
+        texts.push(...batch.items.map(itemText));
+        cursor = batch.cursor;
+      }
+      return texts;
+    },
+  };
+}
+
+/** `create name`, `rescan`, `gap name budget`. */
+export function itemText(item: WatchItem): string {
+  if (item.type === "rescan") return "rescan";
+  if (item.type === "gap") return `gap ${shownName(item.name)} ${item.reason} ${item.mode}`;
+  return `${item.type} ${shownName(item.name)}${item.from === undefined ? "" : ` from ${shownName(item.from)}`}`;
+}
+
+/** The inotify instances of a process: how many directories each watches. */
+export async function inotifyInstances(pid: number | "self" = "self"): Promise<number[]> {
+  const folder = `/proc/${pid}/fd`;
+  const counts: number[] = [];
+  for (const fd of await readdir(folder)) {
+    const target = await readlink(join(folder, fd)).catch(() => "");
+    if (target !== "anon_inode:inotify") continue;
+    const info = await readFile(`/proc/${pid}/fdinfo/${fd}`, "utf8");
+    counts.push(info.match(/^inotify wd:/gm)?.length ?? 0);
+  }
+  return counts;
+}
+
+/** The set of names that a client has in mind which follows the changes. */
+export class FollowedSet {
+  #names = new Set<string>();
+
+  take(item: WatchItem): void {
+    if (item.type === "rescan") this.#names.clear();
+    else if (item.type === "create" && item.from !== undefined) this.#move(item.from, item.name);
+    else if (item.type === "create") this.#names.add(item.name);
+    // What follows a rename within the tree says where it went.
+    else if (item.type === "remove" || item.type === "rename") this.#names.delete(item.name);
+  }
+
+  get names(): string[] {
+    return [...this.#names].toSorted();
+  }
+
+  #move(from: string, to: string): void {
+    const below = [...this.#names].filter((name) => name.startsWith(`${from}/`));
+    for (const name of below) {
+      this.#names.delete(name);
+      this.#names.add(to + name.slice(from.length));
+    }
+    this.#names.add(to);
+  }
+}
