@@ -14,7 +14,7 @@ let root: string;
 let count = 0;
 
 beforeAll(async () => {
-  server = await testServer({ uploadIdleMs: 300 });
+  server = await testServer();
 });
 afterAll(() => server[Symbol.asyncDispose]());
 beforeEach(() => {
@@ -80,8 +80,8 @@ describe("failures", () => {
   });
 });
 
-async function open(): Promise<Socket> {
-  const socket = connect(server.port, "127.0.0.1");
+async function open({ port }: { port: number } = server): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
   return socket;
 }
@@ -93,8 +93,12 @@ async function head(socket: Socket): Promise<string> {
 }
 
 /** A request for `path` that says it is `declared` bytes long and stops after `sent`. */
-async function partial(path: string, sizes: { declared: number; sent: number }): Promise<Socket> {
-  const socket = await open();
+async function partial(
+  path: string,
+  sizes: { declared: number; sent: number },
+  { port }: { port: number } = server,
+): Promise<Socket> {
+  const socket = await open({ port });
   socket.write(
     `POST /files?path=${encodeURIComponent(path)} HTTP/1.1\r\nHost: localhost\r\n` +
       `Content-Type: application/octet-stream\r\nContent-Length: ${sizes.declared}\r\n\r\n`,
@@ -127,9 +131,10 @@ describe("a client that goes away", () => {
   );
 
   test("silently is given up on", async () => {
+    await using impatient = await testServer({ uploadIdleMs: 300 });
     const path = join(root, "a");
     await post({ path }, { headers: OCTETS, body: "old content" });
-    const socket = await partial(path, { declared: 1000, sent: 100 });
+    const socket = await partial(path, { declared: 1000, sent: 100 }, impatient);
     expect(await head(socket)).toContain("504");
     await once(socket, "close");
     expect(await readFile(path, "utf8")).toBe("old content");
