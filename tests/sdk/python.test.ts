@@ -28,27 +28,32 @@ async function runChecks(module: string, url: string): Promise<{ stdout: string;
   }
 }
 
-describe.each(["checks_sync", "checks_async", "checks_charts", "checks_pty_sync", "checks_pty_async"])(
-  "%s",
-  (module) => {
-    let daemon: BuiltDaemon;
-    const errors = new Map<string, string | null>();
-    let rest = "";
+describe.each([
+  "checks_sync",
+  "checks_async",
+  "checks_charts",
+  "checks_pty_sync",
+  "checks_pty_async",
+  "checks_watch_sync",
+  "checks_watch_async",
+])("%s", (module) => {
+  let daemon: BuiltDaemon;
+  const errors = new Map<string, string | null>();
+  let rest = "";
 
-    beforeAll(async () => {
-      daemon = await startBuiltDaemon();
-      const { stdout, note } = await runChecks(module, daemon.url);
-      rest = note;
-      for (const line of stdout.trim().split("\n").filter(Boolean)) {
-        const { name, error } = JSON.parse(line) as { name: string; error: string | null };
-        errors.set(name, error);
-      }
-    });
-    afterAll(async () => daemon?.[Symbol.asyncDispose]());
+  beforeAll(async () => {
+    daemon = await startBuiltDaemon();
+    const { stdout, note } = await runChecks(module, daemon.url);
+    rest = note;
+    for (const line of stdout.trim().split("\n").filter(Boolean)) {
+      const { name, error } = JSON.parse(line) as { name: string; error: string | null };
+      errors.set(name, error);
+    }
+  });
+  afterAll(async () => daemon?.[Symbol.asyncDispose]());
 
-    test.each(checksOf(module))("%s", (name) => {
-      expect(errors.has(name), `the check did not run: ${rest}`).toBe(true);
-      expect(errors.get(name)).toBeNull();
-    });
-  },
-);
+  test.each(checksOf(module))("%s", (name) => {
+    expect(errors.has(name), `the check did not run: ${rest}`).toBe(true);
+    expect(errors.get(name)).toBeNull();
+  });
+});
