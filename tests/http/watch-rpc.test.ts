@@ -156,7 +156,7 @@ describe("a WatchDir stream", () => {
   });
 
   test("ends at the client's deadline with the reason", async () => {
-    using stream = await watchDir(url, { path: root }, { "Connect-Timeout-Ms": "2000" });
+    using stream = await watchDir(url, { path: root }, { "Connect-Timeout-Ms": "4000" });
     expect(await stream.next()).toEqual({ start: {} });
     expect(await stream.next()).toMatchObject({ error: { code: "deadline_exceeded" } });
     expect(await stream.next()).toBeUndefined();
