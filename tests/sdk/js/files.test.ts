@@ -59,6 +59,21 @@ test("gzip works both ways", async () => {
   expect((await sandbox.files.getInfo(`${folder}/z.txt`)).size).toBe(content.length);
 });
 
+test("raw bodies and forms write the same, with metadata that the next write replaces", async () => {
+  for (const useOctetStream of [true, false]) {
+    const path = `${folder}/raw-${useOctetStream}`;
+    const metadata = { author: "ann", kind: "note" };
+    expect(await sandbox.files.write(path, "content", { useOctetStream, metadata })).toMatchObject({ path, metadata });
+    expect(await sandbox.files.read(path)).toBe("content");
+    expect((await sandbox.files.getInfo(path)).metadata).toEqual(metadata);
+    expect((await sandbox.files.list(folder)).find((entry) => entry.path === path)?.metadata).toEqual(metadata);
+    const moved = await sandbox.files.rename(path, `${path}-moved`);
+    expect(moved.metadata).toEqual(metadata);
+    await sandbox.files.write(moved.path, "again", { useOctetStream });
+    expect((await sandbox.files.getInfo(moved.path)).metadata ?? {}).toEqual({});
+  }
+});
+
 test("writing replaces the content of an existing file", async () => {
   await sandbox.files.write(`${folder}/a`, "a much longer first content");
   await sandbox.files.write(`${folder}/a`, "short");

@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { Sandbox as CodeSandbox } from "@e2b/code-interpreter";
 import { AuthenticationError, Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -62,3 +64,22 @@ test("files have addresses that work without the token", async () => {
   expect(await (await fetch(download)).text()).toBe("signed");
   expect((await fetch(download.replace("guestd-signed", "guestd-token-test"))).status).toBe(401);
 });
+
+test("these addresses are good for curl too, for what they were made for", async () => {
+  const sandbox = await Sandbox.create(options());
+  const path = "/tmp/guestd-signed-curl";
+  const upload = await sandbox.uploadUrl(path);
+  expect(await curl("--form", "file=signed by curl;filename=x", upload)).toMatch(/guestd-signed-curl.* 200$/s);
+  const download = await sandbox.downloadUrl(path);
+  expect(await curl(download)).toBe("signed by curl 200");
+  expect(await curl("--compressed", "--range", "0-5", download)).toBe("signed 206");
+  expect(await curl("--form", "file=x", download)).toMatch(/401$/);
+  expect(await curl(upload)).toMatch(/401$/);
+  expect(await curl(download.replace(/signature=v1_./, "signature=v1_!"))).toMatch(/401$/);
+  await sandbox.files.remove(path);
+});
+
+/** What an answer says, and its status. */
+async function curl(...args: string[]): Promise<string> {
+  return (await promisify(execFile)("curl", ["--silent", "--write-out", " %{http_code}", ...args])).stdout;
+}

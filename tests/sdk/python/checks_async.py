@@ -1,6 +1,7 @@
 """The asynchronous Python SDKs, method by method."""
 
 import asyncio
+import io
 import time
 
 import expect
@@ -98,3 +99,33 @@ async def check_contexts(sandbox):
     contexts = await asyncio.gather(*(sandbox.create_code_context() for _ in range(3)))
     texts = await asyncio.gather(*(sandbox.run_code("import time; time.sleep(0.3); 7", context=c) for c in contexts))
     assert [t.text for t in texts] == ["7", "7", "7"]
+
+
+async def check_files_in_every_form(sandbox):
+    folder = await folder_of(sandbox)
+    content = "compress me " * 10_000
+    for form in ({}, {"use_octet_stream": True}, {"gzip": True}):
+        path = folder + "/" + "-".join(["form", *form])
+        metadata = {"author": "ann", "form": "x"}
+        written = await sandbox.files.write(path, content, metadata=metadata, **form)
+        assert (written.path, written.name) == (path, path.rsplit("/", 1)[1])
+        assert await sandbox.files.read(path) == content
+        assert await sandbox.files.read(path, gzip=True) == content
+        info = await sandbox.files.get_info(path)
+        assert (info.size, info.metadata, info.permissions) == (len(content), metadata, "-rw-r--r--")
+        await sandbox.files.write(path, b"again", **form)
+        assert bytes(await sandbox.files.read(path, format="bytes")) == b"again"
+        assert not (await sandbox.files.get_info(path)).metadata
+    await sandbox.files.write(folder + "/stream", io.BytesIO(b"x" * 3_000_000))
+    assert (await sandbox.files.get_info(folder + "/stream")).size == 3_000_000
+    await sandbox.files.write(folder + "/empty", "")
+    assert await sandbox.files.read(folder + "/empty") == ""
+
+
+async def check_files_with_odd_names(sandbox):
+    folder = await folder_of(sandbox)
+    names = ["sp ace", "quote'\"", "ü😀", "percent%20", "new\nline", "back\\slash", "n" * 255]
+    for name in names:
+        await sandbox.files.write(folder + "/" + name, name, use_octet_stream=True)
+        assert await sandbox.files.read(folder + "/" + name) == name
+    assert sorted(e.name for e in await sandbox.files.list(folder)) == sorted(names)

@@ -1,5 +1,6 @@
 """The synchronous Python SDKs, method by method."""
 
+import io
 import time
 
 import expect
@@ -141,3 +142,33 @@ def check_contexts(sandbox):
     assert sandbox.run_code("y", context=context).error.value == "name 'y' is not defined"
     sandbox.remove_code_context(context)
     assert context.id not in [c.id for c in sandbox.list_code_contexts()]
+
+
+def check_files_in_every_form(sandbox):
+    folder = folder_of(sandbox)
+    content = "compress me " * 10_000
+    for form in ({}, {"use_octet_stream": True}, {"gzip": True}):
+        path = folder + "/" + "-".join(["form", *form])
+        metadata = {"author": "ann", "form": "x"}
+        written = sandbox.files.write(path, content, metadata=metadata, **form)
+        assert (written.path, written.name) == (path, path.rsplit("/", 1)[1])
+        assert sandbox.files.read(path) == content
+        assert sandbox.files.read(path, gzip=True) == content
+        info = sandbox.files.get_info(path)
+        assert (info.size, info.metadata, info.permissions) == (len(content), metadata, "-rw-r--r--")
+        sandbox.files.write(path, b"again", **form)
+        assert bytes(sandbox.files.read(path, format="bytes")) == b"again"
+        assert not (sandbox.files.get_info(path)).metadata
+    sandbox.files.write(folder + "/stream", io.BytesIO(b"x" * 3_000_000))
+    assert (sandbox.files.get_info(folder + "/stream")).size == 3_000_000
+    sandbox.files.write(folder + "/empty", "")
+    assert sandbox.files.read(folder + "/empty") == ""
+
+
+def check_files_with_odd_names(sandbox):
+    folder = folder_of(sandbox)
+    names = ["sp ace", "quote'\"", "ü😀", "percent%20", "new\nline", "back\\slash", "n" * 255]
+    for name in names:
+        sandbox.files.write(folder + "/" + name, name, use_octet_stream=True)
+        assert sandbox.files.read(folder + "/" + name) == name
+    assert sorted(e.name for e in sandbox.files.list(folder)) == sorted(names)
