@@ -8,6 +8,8 @@ export interface PumpOptions {
   keepalive?: { bytes: Buffer; everyMs: number; isFromStart?: boolean };
   /** Asked for after the last frame; their names are in the `Trailer` header. */
   trailers?: () => Record<string, string>;
+  /** Called when a frame was written; it may be called again. */
+  onFirst?: () => void;
 }
 
 /**
@@ -19,7 +21,7 @@ export async function pump(
   outgoing: ServerResponse,
   options: PumpOptions,
 ): Promise<void> {
-  const { keepalive, headers, status = 200 } = options;
+  const { keepalive, headers, status = 200, onFirst } = options;
   let timer = keepalive?.isFromStart ? startKeepalive(outgoing, keepalive) : undefined;
   try {
     for await (const frame of frames) {
@@ -28,6 +30,7 @@ export async function pump(
       const hasRoom = outgoing.write(frame, (error) => error ?? giveFrame(frame));
       if (timer) timer.refresh();
       else if (keepalive) timer = startKeepalive(outgoing, keepalive);
+      onFirst?.();
       if (!hasRoom) await drained(outgoing);
     }
     if (outgoing.destroyed) return;
@@ -37,6 +40,29 @@ export async function pump(
   } finally {
     clearInterval(timer);
   }
+}
+
+/**
+ * As {@link pump}, but resolves once the first frame is out and leaves the rest to itself: a stream may be silent for hours, and
+ * whoever waits for its end keeps all that the request needed. A failure after that cuts the connection and goes to `onFailure`.
+ */
+export async function startPump(
+  frames: AsyncIterable<Uint8Array>,
+  outgoing: ServerResponse,
+  options: Omit<PumpOptions, "onFirst"> & { onFailure: (error: unknown) => void },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let hasBegun = false;
+  const onFirst = (): void => {
+    hasBegun = true;
+    resolve();
+  };
+  pump(frames, outgoing, { ...options, onFirst }).then(resolve, (error: unknown) => {
+    if (!hasBegun) return reject(error);
+    outgoing.destroy();
+    options.onFailure(error);
+  });
+  await promise;
 }
 
 /** A client that does not read gets no keepalives either. */

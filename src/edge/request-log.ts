@@ -5,21 +5,23 @@ import type { EdgeContext } from "./request-context.ts";
 export function logRequest(c: EdgeContext, log: Logger): void {
   const { request } = c.var;
   const { outgoing } = c.env;
+  const { method, path } = c.req;
+  const isUpgrade = c.req.header("upgrade") !== undefined;
   const beganAt = performance.now();
   outgoing.once("close", () => {
     // An upgraded connection has no answer that could be complete.
-    const isAborted = !outgoing.writableFinished && c.req.header("upgrade") === undefined;
+    const isAborted = !outgoing.writableFinished && !isUpgrade;
     const fields = {
       requestId: request.id,
-      method: c.req.method,
-      path: c.req.path,
+      method,
+      path,
       status: outgoing.statusCode,
       outcome: isAborted ? "aborted" : (request.errorCode ?? outgoing.statusCode >= 400) ? "error" : "ok",
       code: request.errorCode,
       user: request.user,
       durationMs: Math.round((performance.now() - beganAt) * 100) / 100,
     };
-    if (c.req.path === "/health") log.debug("request", fields);
+    if (path === "/health") log.debug("request", fields);
     else log.info("request", fields);
   });
 }

@@ -41,9 +41,9 @@ function callerOf(call: Call): Caller {
 }
 
 /** How entries are told to this client. */
-function entryFor({ c }: Call): (entry: Entry) => EntryInit {
-  if (c.req.header("user-agent") !== LEGACY_USER_AGENT) return entryInfo;
-  c.env.outgoing.setHeader("X-E2B-Legacy-SDK", "true");
+function entryFor({ bindings: { incoming, outgoing } }: Call): (entry: Entry) => EntryInit {
+  if (incoming.headers["user-agent"] !== LEGACY_USER_AGENT) return entryInfo;
+  outgoing.setHeader("X-E2B-Legacy-SDK", "true");
   return ({ name, type, path }) => ({ name, type: TYPES[type], path });
 }
 

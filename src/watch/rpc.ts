@@ -48,7 +48,7 @@ export function watchRpcRoutes(deps: WatchRpcDeps): Route[] {
       const watcherId = await pollers.add(() => watchers.open(requestOf(request, call)));
       const watcher = pollers.get(watcherId);
       if (request.includeEntry) withEntries.add(watcher);
-      call.c.env.outgoing.setHeader(MODE_HEADER, watcher.mode);
+      call.bindings.outgoing.setHeader(MODE_HEADER, watcher.mode);
       return { watcherId };
     }),
     unaryRoute(method.getWatcherEvents, async ({ watcherId }, call) => {
@@ -70,7 +70,7 @@ export function watchRpcRoutes(deps: WatchRpcDeps): Route[] {
 
 async function* watchDir(deps: WatchRpcDeps, request: WatchDirRequest, call: Call): AsyncGenerator<StreamMessage> {
   await using watcher = await deps.watchers.open(requestOf(request, call));
-  call.c.env.outgoing.setHeader(MODE_HEADER, watcher.mode);
+  call.bindings.outgoing.setHeader(MODE_HEADER, watcher.mode);
   const includesEntry = request.includeEntry && !isLegacy(call);
   yield { event: { case: "start", value: {} } };
   for await (const { items, cursor } of watcher.follow(0, call.signal)) {
@@ -94,9 +94,9 @@ function requestOf({ path, recursive, allowNetworkMounts }: Wanted, call: Call):
   return { path, isRecursive: recursive, allowsNetworkMounts: allowNetworkMounts, user: call.user };
 }
 
-function isLegacy({ c }: Call): boolean {
-  if (c.req.header("user-agent") !== LEGACY_USER_AGENT) return false;
-  c.env.outgoing.setHeader("X-E2B-Legacy-SDK", "true");
+function isLegacy({ bindings: { incoming, outgoing } }: Call): boolean {
+  if (incoming.headers["user-agent"] !== LEGACY_USER_AGENT) return false;
+  outgoing.setHeader("X-E2B-Legacy-SDK", "true");
   return true;
 }
 

@@ -1,5 +1,5 @@
 import { SandboxError } from "../../errors.ts";
-import type { EdgeContext } from "../request-context.ts";
+import type { EdgeContext, EdgeEnv } from "../request-context.ts";
 import type { Codec } from "./codec.ts";
 
 /** What a handler knows of the RPC it serves, besides the message. */
@@ -11,7 +11,7 @@ export interface Call {
   /** The client's deadline in ms from now, if it set one. */
   timeoutMs: number | undefined;
   codec: Codec;
-  c: EdgeContext;
+  bindings: EdgeEnv["Bindings"];
 }
 
 /** @throws SandboxError invalid_argument for headers that break the protocol, deadline_exceeded for a deadline in the past */
@@ -26,7 +26,7 @@ export function readCall(c: EdgeContext, codec: Codec, options: { ownsDeadline: 
   const signal = hasTimer
     ? AbortSignal.any([request.signal, AbortSignal.timeout(Math.min(timeoutMs, 2 ** 31 - 1))])
     : request.signal;
-  return { user: request.user, signal, timeoutMs, codec, c };
+  return { user: request.user, signal, timeoutMs, codec, bindings: c.env };
 }
 
 function parseTimeout(header: string | undefined): number | undefined {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type {
@@ -10,8 +11,8 @@ import type {
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { SandboxError } from "../../errors.ts";
 import { bodyChunks } from "../body.ts";
-import { pump } from "../pump.ts";
-import type { EdgeContext } from "../request-context.ts";
+import { pump, startPump } from "../pump.ts";
+import type { EdgeContext, RequestContext } from "../request-context.ts";
 import type { Route } from "../route.ts";
 import { acceptsGzip, type Call, isGzipRequest, readCall } from "./call.ts";
 import { type Codec, decodeMessage, encodeMessage } from "./codec.ts";
@@ -50,17 +51,20 @@ export function serverStreamRoute<I extends DescMessage, O extends DescMessage>(
   const handle = async (c: EdgeContext): Promise<Response> => {
     const codec = codecOf(c);
     if (!codec) return unsupportedContentType(c, Object.keys(CONTENT_TYPES));
+    // No closure below may hold the context: it would be kept as long as the stream lasts.
+    const { request } = c.var;
+    const { incoming, outgoing } = c.env;
     const call = readCall(c, codec, { ownsDeadline: options.ownsDeadline ?? false });
     const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
     const encode = (item: StreamItem<O>): Buffer =>
       Buffer.isBuffer(item) ? item : frame(0, encodeMessage(method.output, codec, item, options));
-    const items = untilEnd(c, async function* () {
-      const request = await onlyMessage(c, method.input, codec);
-      for await (const item of handler(request, call)) yield encode(item);
+    const items = untilEnd(request, async function* () {
+      for await (const item of handler(await onlyMessage(incoming, method.input, codec), call)) yield encode(item);
     });
     const { keepalive } = options;
-    await pump(isGzip ? compressed(items) : items, c.env.outgoing, {
+    await startPump(isGzip ? compressed(items) : items, outgoing, {
       headers: streamHeaders(codec, isGzip),
+      onFailure: (error) => void request.fail(error),
       ...(keepalive && { keepalive: { bytes: encode(keepalive.message), everyMs: keepaliveMs(c) } }),
     });
     return RESPONSE_ALREADY_SENT;
@@ -78,10 +82,12 @@ export function clientStreamRoute<I extends DescMessage, O extends DescMessage>(
     if (!codec) return unsupportedContentType(c, Object.keys(CONTENT_TYPES));
     const call = readCall(c, codec, { ownsDeadline: false });
     const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
-    const items = untilEnd(c, async function* () {
-      yield frame(0, encodeMessage(method.output, codec, await handler(messages(c, method.input, codec), call)));
+    const { request } = c.var;
+    const { incoming, outgoing } = c.env;
+    const items = untilEnd(request, async function* () {
+      yield frame(0, encodeMessage(method.output, codec, await handler(messages(incoming, method.input, codec), call)));
     });
-    await pump(isGzip ? compressed(items) : items, c.env.outgoing, { headers: streamHeaders(codec, isGzip) });
+    await pump(isGzip ? compressed(items) : items, outgoing, { headers: streamHeaders(codec, isGzip) });
     return RESPONSE_ALREADY_SENT;
   };
   return { method: "POST", path: pathOf(method), family: "rpc", access: "token", handle };
@@ -111,18 +117,21 @@ function keepaliveMs(c: EdgeContext): number {
 }
 
 async function* messages<I extends DescMessage>(
-  c: EdgeContext,
+  incoming: IncomingMessage,
   schema: I,
   codec: Codec,
 ): AsyncGenerator<MessageShape<I>> {
-  const isGzip = isGzipRequest(c.req.header("connect-content-encoding"));
-  for await (const bytes of readEnvelopes(bodyChunks(c.env.incoming), { isGzip }))
-    yield decodeMessage(schema, codec, bytes);
+  const isGzip = isGzipRequest(incoming.headers["connect-content-encoding"]?.toString());
+  for await (const bytes of readEnvelopes(bodyChunks(incoming), { isGzip })) yield decodeMessage(schema, codec, bytes);
 }
 
-async function onlyMessage<I extends DescMessage>(c: EdgeContext, schema: I, codec: Codec): Promise<MessageShape<I>> {
+async function onlyMessage<I extends DescMessage>(
+  incoming: IncomingMessage,
+  schema: I,
+  codec: Codec,
+): Promise<MessageShape<I>> {
   let only: MessageShape<I> | undefined;
-  for await (const message of messages(c, schema, codec)) {
+  for await (const message of messages(incoming, schema, codec)) {
     if (only) throw new SandboxError("unimplemented", "unary request has multiple messages");
     only = message;
   }
@@ -131,11 +140,11 @@ async function onlyMessage<I extends DescMessage>(c: EdgeContext, schema: I, cod
 }
 
 /** Frames, then the last one every stream needs: empty, or with the error that ended it. */
-async function* untilEnd(c: EdgeContext, frames: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* untilEnd(request: RequestContext, frames: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
     yield* frames();
   } catch (thrown) {
-    yield endStreamFrame(c.var.request.fail(thrown));
+    yield endStreamFrame(request.fail(thrown));
     return;
   }
   yield endStreamFrame();
