@@ -37,6 +37,7 @@ export async function startBuiltDaemon(options: BuiltDaemonOptions = {}): Promis
     process.execPath,
     [
       "--disable-sigusr1",
+      "--max-semi-space-size=4",
       ...nodeArgv,
       join(ROOT, "dist", "main.js"),
       ...LISTENING,
