@@ -1,44 +1,18 @@
 import { constants, readdirSync, readFileSync, statSync } from "node:fs";
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, chown, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { UserRights } from "../../../src/host/user-rights.ts";
 import { Users } from "../../../src/host/users.ts";
-import { REPOSITORY } from "../../helpers/daemon.ts";
+import { raceAsUser } from "../../helpers/user-races.ts";
 import { bodyOf } from "./bodies.ts";
-import { asOrdinaryUser, isRoot, type TestFiles, testFiles } from "./server.ts";
+import { asOrdinaryUser, isRoot, type TestFiles } from "./server.ts";
+import { ANN, TEAM, userFiles, WORKER } from "./user-files.ts";
 
-const WORKER = join(REPOSITORY, "dist", "file-worker.js");
-/** Not in the account database of any machine. */
-const [ANN, BOB, TEAM] = [61_001, 61_002, 62_000];
 const ANN_CALLS = { user: "ann" };
 const BOB_CALLS = { user: "bob" };
 const LARGE = 1_000_000;
-
-interface UserFiles extends TestFiles {
-  rights: UserRights;
-}
-
-/** Ann is in the team, Bob is not; everything handled as whoever asks. The root of the tests is open to all. */
-async function userFiles(): Promise<UserFiles> {
-  await using stack = new AsyncDisposableStack();
-  const database = await mkdtemp(join(tmpdir(), "guestd-accounts-"));
-  stack.defer(() => rm(database, { recursive: true, force: true }));
-  const [passwd, group] = [join(database, "passwd"), join(database, "group")];
-  await writeFile(
-    passwd,
-    `root:x:0:0::/root:/bin/sh\nann:x:${ANN}:${ANN}::/:/bin/sh\nbob:x:${BOB}:${BOB}::/:/bin/sh\n`,
-  );
-  await writeFile(group, `team:x:${TEAM}:ann\n`);
-  const rights = stack.use(new UserRights({ workerPath: WORKER }));
-  const files = stack.use(await testFiles({ users: new Users({ passwd, group }), rights }));
-  await chmod(files.root, 0o777);
-  await chmod(files.spool, 0o711);
-  const owned = stack.move();
-  return { ...files, rights, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
 
 function upload(files: TestFiles, path: string, bytes: number, user: { user: string }): Promise<unknown> {
   return files.uploads.save({ path, body: bodyOf(bytes), metadata: {}, declaredBytes: bytes }, user);
@@ -178,6 +152,11 @@ describe.runIf(isRoot)("files as their user", () => {
     const body = bodyOf(LARGE, look);
     await files.uploads.save({ path: join(files.root, "a"), body, metadata: {}, declaredBytes: undefined }, ANN_CALLS);
     await looked.promise;
+  });
+
+  test("a link to what is not the user's, swapped in and out all the time, gets nothing", async () => {
+    await using files = await userFiles();
+    await raceAsUser(files, ANN_CALLS, { swaps: 100, rounds: 10 });
   });
 
   test("many users at once each get what is theirs", async () => {
