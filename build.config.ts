@@ -10,6 +10,7 @@ const bundle = join(dist, "main.js");
 const worker = join(dist, "file-worker.js");
 const shim = join(dist, "guestd-shim");
 const base64 = join(dist, "guestd-base64.so");
+const kernels = join(root, "kernels");
 
 function newest(path: string): number {
   const stat = statSync(path);
@@ -18,12 +19,31 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  const products = [bundle, worker, shim, base64];
+  const products = [bundle, worker, shim, base64, ...drivers().map(({ product }) => product)];
   if (!products.every((file) => existsSync(file))) return false;
-  const sources = ["src", "package.json", "package-lock.json", "build.config.ts"].map((name) =>
-    newest(join(root, name)),
-  );
+  const names = ["src", "package.json", "package-lock.json", "build.config.ts"];
+  const sources = [...names.map((name) => join(root, name)), ...drivers().map(({ source }) => source)].map(newest);
   return Math.min(...products.map((file) => statSync(file).mtimeMs)) > Math.max(...sources);
+}
+
+/** Kernel drivers that are written in TypeScript: one file each, with what they need, for whoever may read the folder. */
+function drivers(): { source: string; product: string }[] {
+  return readdirSync(kernels)
+    .map((kernel) => ({ source: join(kernels, kernel, "src"), product: join(kernels, kernel, "built", "driver.cjs") }))
+    .filter(({ source }) => existsSync(join(source, "main.ts")));
+}
+
+async function bundleDriver({ source, product }: { source: string; product: string }): Promise<void> {
+  await build({
+    entryPoints: [join(source, "main.ts")],
+    outfile: product,
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node22",
+    legalComments: "none",
+    logLevel: "warning",
+  });
 }
 
 /** The shim has no C library, nor anything that expects one; its code and constants are one mapping: fewer page faults. */
@@ -77,6 +97,7 @@ async function bundleDaemon(): Promise<void> {
 if (!(process.argv.includes("--if-needed") && isCurrent())) {
   console.error("guestd: building dist/");
   await bundleDaemon();
+  for (const driver of drivers()) await bundleDriver(driver);
   compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/sys.c"]);
   compile(base64, BASE64_FLAGS, ["base64/base64.c"]);
 }

@@ -135,7 +135,7 @@ export class KernelRegistry {
     const { launcher, exec, preparedFolder } = this.#options;
     const found = probeInterpreters({
       interpreters: manifest.interpreters.map((text) =>
-        text.replaceAll("{prepared}", join(preparedFolder, manifest.kernel)),
+        text.replaceAll("{prepared}", join(preparedFolder, manifest.kernel)).replaceAll("{execPath}", process.execPath),
       ),
       commandOf: (interpreter) => manifest.probe.map(this.#placeholders(manifest, user, interpreter)),
       fix: manifest.fix,
