@@ -8,7 +8,7 @@ import type { Identity } from "./users.ts";
 
 /** Each holds a few MB. */
 const MAX_THREADS = 8;
-/** Starting one takes some 30 ms. */
+/** Starting one takes some 70 ms. */
 const IDLE_MS = 60_000;
 
 interface Entry {
