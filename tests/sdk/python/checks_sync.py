@@ -172,3 +172,15 @@ def check_files_with_odd_names(sandbox):
         sandbox.files.write(folder + "/" + name, name, use_octet_stream=True)
         assert sandbox.files.read(folder + "/" + name) == name
     assert sorted(e.name for e in sandbox.files.list(folder)) == sorted(names)
+
+
+def check_javascript_and_typescript(sandbox):
+    assert sandbox.run_code('console.log("Hello World!")', language="js").logs.stdout == ["Hello World!\n"]
+    typed = "const message: string = 'Hello, World!'; console.log(message)"
+    assert sandbox.run_code(typed, language="ts").logs.stdout == ["Hello, World!\n"]
+    for language in ("javascript", "typescript"):
+        context = sandbox.create_code_context(language=language, cwd="/tmp")
+        assert sandbox.run_code("process.cwd()", context=context).text == "/tmp"
+        assert sandbox.run_code("process.env.FOO", context=context, envs={"FOO": "it's"}).text == "it's"
+        assert sandbox.run_code("process.env.FOO ?? 'default'", context=context).text == "default"
+        sandbox.remove_code_context(context)

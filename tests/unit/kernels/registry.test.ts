@@ -165,6 +165,14 @@ describe("interpreters", () => {
     expect(await createRegistry().states()).toMatchObject([{ isAvailable: true, version: "7" }]);
   });
 
+  test("may be the program that guestd itself runs on", async () => {
+    addKernel("toy", { interpreters: ["{execPath}"], probe: ["{interpreter}", "--print", '\'{"version":"8"}\''] });
+    const toolchain = createRegistry({}, "root");
+    expect(await toolchain.states()).toMatchObject([
+      { isAvailable: true, version: "8", interpreter: process.execPath },
+    ]);
+  });
+
   test("are found where the kernel was prepared", async () => {
     addInterpreter("run", answer("9", 1), join(root, "prepared", "toy", "bin"));
     addKernel("toy", { interpreters: ["{prepared}/bin/run"] });

@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { REPOSITORY, startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { CellStream, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+
+let daemon: TestDaemon;
+beforeAll(async () => {
+  daemon = await startTestDaemon({ kernels: "real", argv: ["--kernels", "javascript,typescript"] });
+});
+afterAll(async () => daemon?.[Symbol.asyncDispose]());
+
+async function createContext(language: string): Promise<string> {
+  const body = JSON.stringify({ language });
+  const headers = { "Content-Type": "application/json" };
+  const response = await daemon.fetch("/contexts", { method: "POST", headers, body });
+  return ((await response.json()) as { id: string }).id;
+}
+
+describe.each(["javascript", "typescript"])("%s", (language) => {
+  test("a kernel killed in the middle of a cell is one error, and the context lives", async () => {
+    const id = await createContext(language);
+    const lines = await execute(daemon.url, {
+      context_id: id,
+      code: "process.kill(process.pid, 'SIGKILL'); await null",
+    });
+    expect(errorsOf(lines)).toMatchObject([{ name: "ContextRestarting" }]);
+    expect(lines.at(-1)?.type).toBe("end_of_execution");
+    expect(resultOf(await execute(daemon.url, { context_id: id, code: "6 * 7" }))).toBe("42");
+  });
+
+  test("a kernel killed while idle costs one cell at most", async () => {
+    const id = await createContext(language);
+    const pid = Number(resultOf(await execute(daemon.url, { context_id: id, code: "process.pid" })));
+    process.kill(pid, "SIGKILL");
+    // A cell that is sent before the death is known goes down with the kernel.
+    const next = await execute(daemon.url, { context_id: id, code: "6 * 7" });
+    if (resultOf(next) !== "42") expect(errorsOf(next).map(({ name }) => name)).toEqual(["ContextRestarting"]);
+    expect(resultOf(await execute(daemon.url, { context_id: id, code: "6 * 7" }))).toBe("42");
+  });
+
+  test("a client that leaves interrupts its cell and nothing else", async () => {
+    const id = await createContext(language);
+    const stream = await CellStream.open(daemon.url, {
+      context_id: id,
+      code: "let kept = 'yes'; console.log('up'); await new Promise(() => {})",
+    });
+    for (let line = await stream.nextBytes(); line && !line.includes("stdout");) line = await stream.nextBytes();
+    stream.response.destroy();
+    expect(resultOf(await execute(daemon.url, { context_id: id, code: "kept" }))).toBe("yes");
+  });
+
+  test("each call of console.log is an event", async () => {
+    const id = await createContext(language);
+    const lines = await execute(daemon.url, { context_id: id, code: "console.log('a'); console.log('b\\nc')" });
+    expect(lines.filter(({ type }) => type === "stdout").map(({ text }) => text)).toEqual(["a\n", "b\nc\n"]);
+    expect(textOf(lines)).toBe("a\nb\nc\n");
+  });
+});
+
+test("a driver that is not built is told by the probe", () => {
+  const folder = mkdtempSync(join(tmpdir(), "probe-"));
+  copyFileSync(join(REPOSITORY, "kernels", "javascript", "probe.cjs"), join(folder, "probe.cjs"));
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, "probe.cjs")], { encoding: "utf8" });
+  rmSync(folder, { recursive: true });
+  expect([status, stderr]).toEqual([1, "the driver is not built: run npm run build\n"]);
+});
