@@ -58,18 +58,21 @@ export class Coverage {
   async #coverOne(directory: WatchedDirectory, { tells, isAgain = false }: CoverOptions): Promise<WatchedDirectory[]> {
     const { tree } = directory;
     if (!directory.isInTree) return [];
-    let entries: DirectoryEntry[];
+    let entries: DirectoryEntry[] = [];
     let isOther: boolean;
     try {
       isOther = await this.watch(directory);
-      if (!tree.isRecursive || !directory.isInTree) return [];
-      entries = await tree.access.readEntries(tree.pathOf(directory));
+      if (!tree.isRecursive || !(isOther || isAgain)) return [];
+      do entries = await tree.access.readEntries(tree.pathOf(directory));
+      // What was read may be another directory that has come to that path since: then that one is meant.
+      while (await this.watch(directory));
     } catch (error) {
       this.#skip(directory, error);
       return [];
     }
     // It may be gone from the tree since.
     if (!directory.isInTree) return [];
+    if (isOther) this.#dropMissing(directory, new Set());
     if (tells && isOther) directory.fresh = tellAll(directory, entries);
     const names = entries.filter(({ type }) => type === "directory").map(({ name }) => name);
     if (isAgain) this.#dropMissing(directory, new Set(names));
@@ -101,8 +104,10 @@ export class Coverage {
     const { tree } = directory;
     const place = directory.nameOf();
     this.release(directory);
-    if (directory.parent) directory.detach();
     const name = errnoName(error);
+    // Gone, or already under another name: a record on its way says which.
+    if (name === "ENOENT") return;
+    if (directory.parent) directory.detach();
     const isBudget = name === "ENOSPC" || (error instanceof SandboxError && error.code === "resource_exhausted");
     if (!isBudget && name !== "ENAMETOOLONG") return;
     tree.listener.gap(place, isBudget ? "budget" : "path_too_long");

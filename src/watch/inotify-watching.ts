@@ -5,6 +5,9 @@ import { PendingMoves } from "./pending-moves.ts";
 import { RecordSource } from "./record-source.ts";
 import type { WatchedDirectory, WatchedTree } from "./watched-tree.ts";
 
+/** Of a directory that another one was moved over: the kernel tells its parent nothing of that. */
+const REPLACED = { mask: IN.DELETE, cookie: 0 };
+
 /**
  * Watches trees with one inotify instance for all of them. Records are taken one at a time, each with the scans that it asks for;
  * trees are opened and closed at any time in between.
@@ -33,7 +36,8 @@ export class InotifyWatching implements Disposable {
       this.close(tree);
       throw error;
     }
-    if (tree.isRecursive) await this.#coverage.cover([tree.root], { tells: false, onBatch: () => this.#source.pull() });
+    if (!tree.isRecursive) return;
+    await this.#coverage.cover([tree.root], { tells: false, isAgain: true, onBatch: () => this.#source.pull() });
   }
 
   /** Ends at once; the kernel's watches that nobody else needs are given back. */
@@ -75,8 +79,10 @@ export class InotifyWatching implements Disposable {
       return [];
     }
     const isDirectory = tree.isRecursive && (record.mask & IN.ISDIR) !== 0;
-    const moved =
-      isDirectory && (record.mask & IN.MOVED_TO) !== 0 ? this.#moves.take(record.cookie, directory) : undefined;
+    const isArrival = isDirectory && (record.mask & IN.MOVED_TO) !== 0;
+    const moved = isArrival ? this.#moves.take(record.cookie, directory) : undefined;
+    // A scan has found it in its place already, so what is known under that name is the same directory.
+    const isFound = directory.fresh?.has(record.name) ?? false;
     tree.tellEntry(directory, record, moved?.from);
     if (!isDirectory) return [];
     const child = directory.children.get(record.name);
@@ -85,11 +91,13 @@ export class InotifyWatching implements Disposable {
       return [];
     }
     if ((record.mask & (IN.CREATE | IN.MOVED_TO)) === 0) return [];
-    return moved ? this.#arrive(directory, moved, record.name) : child ? [] : [directory.child(record.name)];
+    if (child && isArrival && !isFound) this.#leave(child, REPLACED);
+    if (moved) return this.#arrive(directory, moved, record.name);
+    return child?.parent && child.watch !== undefined ? [] : [directory.child(record.name)];
   }
 
   /** A directory is gone, or about to turn up elsewhere. */
-  #leave(child: WatchedDirectory, { mask, cookie }: InotifyRecord): void {
+  #leave(child: WatchedDirectory, { mask, cookie }: Pick<InotifyRecord, "mask" | "cookie">): void {
     const from = child.nameOf();
     child.detach();
     if ((mask & IN.MOVED_FROM) !== 0) this.#moves.add(cookie, child, from);
@@ -105,12 +113,16 @@ export class InotifyWatching implements Disposable {
     const found = parent.children.get(name);
     if (found) this.#coverage.release(directory);
     else directory.attach(parent, name);
-    return held.flatMap((record) =>
+    const unknown = held.flatMap((record) =>
       this.#watches
         .of(record.watch)
         .filter((place) => place.isInTree && place.tree === parent.tree)
         .flatMap((place) => this.#takeIn(place, record)),
     );
+    // What was covered while the move was still to be told was looked for under the old path, where by then nothing was, or something
+    // newer. Another look costs little and tells nothing twice.
+    const unsure = [...directory.all()].filter((below) => below === directory || !below.isSettled);
+    return found ? unknown : [...unsure, ...unknown];
   }
 
   /** Covers what has come into a tree, and tells of all that is in it. */

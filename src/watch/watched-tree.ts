@@ -86,6 +86,11 @@ export class WatchedDirectory {
     return !this.tree.isClosed && this.top === this.tree.root;
   }
 
+  /** Whether it has its watch, and everything that had happened when it got it was told. */
+  get isSettled(): boolean {
+    return this.watch !== undefined && this.fresh === undefined;
+  }
+
   /** Name of an entry, relative to the root; of the directory itself without one. */
   nameOf(entry = ""): string {
     const above = this.parent ? this.parent.nameOf(this.name) : "";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { GetWatcherEventsResponseSchema } from "../../src/contracts/gen/filesystem_pb.js";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { isRoot } from "../unit/filesystem/server.ts";
 import { inotifyInstances } from "../unit/watch/watching.ts";
 import { callRpc, pollEvents, watchDir } from "./watch-client.ts";
 
@@ -13,7 +14,7 @@ let daemon: TestDaemon;
 let url = "";
 let root = "";
 beforeAll(async () => {
-  daemon = await startTestDaemon({ argv: ["--kept-watch-events", "2000"] });
+  daemon = await startTestDaemon({ argv: ["--kept-watch-events", "1000"] });
   ({ url } = daemon);
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
@@ -129,6 +130,20 @@ describe("a polled watcher", () => {
       Array.from({ length: 50 }, (_, index) => `CREATE f${index}`).toSorted(),
     );
   });
+});
+
+test.runIf(isRoot)("with --files-as-user a watcher sees no more than its user may", async () => {
+  await using asUser = await startTestDaemon({ argv: ["--files-as-user"] });
+  const headers = { Authorization: `Basic ${btoa("nobody:")}` };
+  await chmod(root, 0o755);
+  await mkdir(join(root, "open"));
+  await mkdir(join(root, "closed"), { mode: 0o700 });
+  const refused = await callRpc(asUser.url, "CreateWatcher", { path: join(root, "closed") }, headers);
+  expect([refused.status, refused.body["code"]]).toEqual([403, "permission_denied"]);
+  const { body } = await callRpc(asUser.url, "CreateWatcher", { path: root, recursive: true }, headers);
+  writeFileSync(join(root, "closed/secret"), "");
+  writeFileSync(join(root, "open/seen"), "");
+  expect(await pollEvents(asUser.url, body["watcherId"])).toEqual(["CREATE open/seen"]);
 });
 
 describe("a WatchDir stream", () => {

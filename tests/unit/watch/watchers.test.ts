@@ -99,6 +99,20 @@ describe("a tree", () => {
     expect(await inotifyInstances()).toEqual([4]);
   });
 
+  test("goes on below what is moved over a directory that was there", async () => {
+    for (const name of ["tree/a/in-a", "tree/b", "tree/c", "outside/in-o"]) {
+      await mkdir(join(root, name), { recursive: true });
+    }
+    const { events } = await watching.open(join(root, "tree"), { isRecursive: true });
+    await rename(join(root, "tree/a"), join(root, "tree/b"));
+    await rename(join(root, "outside"), join(root, "tree/c"));
+    expect(await events()).toEqual(["rename a", "create b from a", "create c", "create c/in-o"]);
+    await writeFile(join(root, "tree/b/in-a/x"), "");
+    await writeFile(join(root, "tree/c/in-o/y"), "");
+    expect(await events()).toEqual(["create b/in-a/x", "create c/in-o/y"]);
+    expect(await inotifyInstances()).toEqual([5]);
+  });
+
   test("lets go of what is moved out, and takes in what is moved in", async () => {
     await mkdir(join(root, "tree/out/sub"), { recursive: true });
     await mkdir(join(root, "in/sub"), { recursive: true });

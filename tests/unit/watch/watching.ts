@@ -86,25 +86,32 @@ export async function inotifyInstances(pid: number | "self" = "self"): Promise<n
 /** The set of names that a client has in mind which follows the changes. */
 export class FollowedSet {
   #names = new Set<string>();
+  /** Under the old name of what was renamed, what was below: it either turns up under another name or has left. */
+  readonly #leaving = new Map<string, string[]>();
 
   take(item: WatchItem): void {
     if (item.type === "rescan") this.#names.clear();
-    else if (item.type === "create" && item.from !== undefined) this.#move(item.from, item.name);
-    else if (item.type === "create") this.#names.add(item.name);
-    // What follows a rename within the tree says where it went.
-    else if (item.type === "remove" || item.type === "rename") this.#names.delete(item.name);
+    else if (item.type === "create") this.#create(item.name, item.from);
+    else if (item.type === "rename") this.#leaving.set(item.name, this.#cut(item.name));
+    else if (item.type === "remove") this.#cut(item.name);
   }
 
   get names(): string[] {
     return [...this.#names].toSorted();
   }
 
-  #move(from: string, to: string): void {
-    const below = [...this.#names].filter((name) => name.startsWith(`${from}/`));
-    for (const name of below) {
-      this.#names.delete(name);
-      this.#names.add(to + name.slice(from.length));
-    }
-    this.#names.add(to);
+  #create(name: string, from: string | undefined): void {
+    // Whatever a directory is moved over was empty, and is gone.
+    if (from !== undefined) this.#cut(name);
+    this.#names.add(name);
+    for (const below of this.#leaving.get(from ?? "") ?? []) this.#names.add(name + below);
+  }
+
+  /** Takes out a name and what is below it. @returns what was below */
+  #cut(name: string): string[] {
+    this.#names.delete(name);
+    const below = [...this.#names].filter((other) => other.startsWith(`${name}/`));
+    for (const other of below) this.#names.delete(other);
+    return below.map((other) => other.slice(name.length));
   }
 }
