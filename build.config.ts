@@ -98,6 +98,6 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   console.error("guestd: building dist/");
   await bundleDaemon();
   for (const driver of drivers()) await bundleDriver(driver);
-  compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/sys.c"]);
+  compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"]);
   compile(base64, BASE64_FLAGS, ["base64/base64.c"]);
 }

@@ -14,8 +14,6 @@ export interface ConfigField {
   min?: number;
   max?: number;
   choices?: readonly string[];
-  /** It has a place already but no effect in this version: using it is told. */
-  notYet?: true;
   /** A port that may also be `off`. */
   allowsOff?: boolean;
 }
@@ -33,6 +31,7 @@ export interface ConfigValues {
   isLoginCached: boolean;
   kernels: readonly string[] | undefined;
   preload: readonly string[];
+  spareKernels: number;
   preparedDir: string | undefined;
   stateDir: string | undefined;
   logLevel: LogLevel;
@@ -137,11 +136,20 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     flag: "preload",
     env: "GUESTD_PRELOAD",
     kind: "list",
-    notYet: true,
     unit: "module",
     default: ["numpy", "pandas", "matplotlib"],
     defaultText: "numpy,pandas,matplotlib where installed",
-    help: "what the Python fork server imports ahead of time",
+    help: "what fork servers (Python has one) import ahead of time",
+  },
+  spareKernels: {
+    flag: "spare-kernels",
+    env: "GUESTD_SPARE_KERNELS",
+    kind: "integer",
+    unit: "count",
+    min: 0,
+    max: 16,
+    default: 1,
+    help: "kernels of a language that are kept ready, where that saves much; none while memory is short",
   },
   preparedDir: {
     flag: "prepared-dir",

@@ -24,8 +24,6 @@ export interface Config extends ConfigValues {
   logLevel: LogLevel;
   logFormat: LogFormat;
   preparedDir: string;
-  /** Settings that were given and have no effect in this version. */
-  withoutEffect: readonly string[];
   /** The search path we were started with. */
   path: string | undefined;
 }
@@ -63,9 +61,6 @@ export function readConfig(source: ConfigSource): Readonly<Config> {
     token,
     logFormat: values.logFormat ?? (source.isTerminal ? "text" : "json"),
     preparedDir: values.preparedDir ?? defaultPreparedDir(source.env),
-    withoutEffect: Object.values(CONFIG_FIELDS)
-      .filter(({ notYet, flag, env }) => notYet && (flags[flag] ?? source.env[env]) !== undefined)
-      .map(({ flag }) => `--${flag}`),
     path: source.env["PATH"],
   });
 }
@@ -81,7 +76,7 @@ export function helpText(): string {
   const lines = Object.values(CONFIG_FIELDS).map((field) => {
     const flag = `  --${field.flag}${field.kind === "flag" ? "" : ` <${field.unit ?? field.kind}>`}`;
     const shown = field.defaultText ?? JSON.stringify(field.default);
-    return `${flag.padEnd(34)} ${field.help}${field.notYet ? " (not in this version yet)" : ""}\n${" ".repeat(35)}${field.env}, default ${shown}`;
+    return `${flag.padEnd(34)} ${field.help}\n${" ".repeat(35)}${field.env}, default ${shown}`;
   });
   return [
     "guestd: processes, terminals, files and code contexts of this machine over HTTP",

@@ -33,7 +33,7 @@ import { makeStateDirectory } from "./host/state-directory.ts";
 import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
-import { Contexts } from "./kernels/contexts.ts";
+import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { executeRoutes } from "./kernels/execute-rest.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
 import { Access } from "./lifecycle/access.ts";
@@ -94,7 +94,6 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
-  for (const setting of config.withoutEffect) log.warn("setting.without_effect", { setting });
   void services.contexts.createDefaults();
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -130,6 +129,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     launcher,
     exec,
   });
+  const contexts = stack.use(createContexts({ registry, launcher, runs, exec, log }, stateDir, config));
   const metadata = new MetadataStore(new Mounts());
   const rights = createRights(stack, config, log);
   const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
@@ -144,7 +144,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
       languages: () => registry.states(),
       limits: limitsOf(config),
     }),
-    lifecycle: new Lifecycle({ access, exec, log }),
+    lifecycle: new Lifecycle({ access, exec, log, onInitialized: () => contexts.reseed() }),
     metrics: stack.use(new Metrics()),
     writeBase64: base64Writer(join(config.root, "dist", "guestd-base64.so"), log),
     processes: new Processes({ runs, exec, cachedLogin }),
@@ -158,7 +158,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     downloads: new Downloads({ exec, rights }),
     ...createWatching(stack, config, { exec, rights, metadata, log }),
     runControl: new RunControl({ runs }),
-    contexts: stack.use(new Contexts({ registry, launcher, runs, exec, log })),
+    contexts,
   };
 }
 
@@ -185,6 +185,16 @@ function createWatching(
     feeds: stack.use(new Feeds({ watchers })),
     changeEntries: new ChangeEntries({ users: exec.users, metadata }),
   };
+}
+
+function createContexts(
+  deps: Pick<ContextsOptions, "registry" | "launcher" | "runs" | "exec" | "log">,
+  stateDir: string,
+  { preload, spareKernels }: Config,
+): Contexts {
+  const pipesFolder = join(stateDir, "pipes");
+  mkdirSync(pipesFolder, { recursive: true, mode: 0o711 });
+  return new Contexts({ ...deps, pipesFolder, preload, spareKernels });
 }
 
 function createRuns(

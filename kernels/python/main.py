@@ -1,4 +1,4 @@
-"""Starts the Python kernel: requests on descriptor 3, events on descriptor 4 (see ../PROTOCOL.md)."""
+"""Starts the Python kernel, or with --fork-server what forks them: requests on descriptor 3, events on descriptor 4 (see ../PROTOCOL.md)."""
 
 import os
 import sys
@@ -15,8 +15,9 @@ def main():
 
     # As in an interactive Python: modules next to the user's files come first, ours are out of sight.
     sys.path[:] = [""] + added_by_python
+    entry = boot.fork_kernels if sys.argv[1:] == ["--fork-server"] else boot.main
     sys.argv = [""]
-    boot.main()
+    entry()
 
 
 if __name__ == "__main__":

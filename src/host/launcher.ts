@@ -87,6 +87,13 @@ export class Launcher implements ShimHost, AsyncDisposable {
     return child;
   }
 
+  /** Looks after a program whose shim is a fork server's child, which reaps it: it ends with the daemon like all others. */
+  watch(child: ProgramChild): void {
+    this.#live.set(child.shimPid, child.gone);
+    void child.gone.then(() => this.#live.delete(child.shimPid));
+    void child.exit.then(({ status }) => status ?? this.#orphans.endSession(child.pid));
+  }
+
   adopt(shimPid: number, gone: Promise<void>): void {
     this.#live.set(shimPid, gone);
     void gone.then(() => {

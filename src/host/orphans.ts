@@ -1,5 +1,5 @@
 import { becomeSubreaper, reap } from "./libc.ts";
-import { childrenOf, processState, sessionOf } from "./process-tree.ts";
+import { childrenOf, descendantsOf, processState, sessionOf } from "./process-tree.ts";
 
 /** Libuv reaps its own children within this; whoever is still a zombie then is nobody's. */
 const SWEEP_MS = 1000;
@@ -26,7 +26,7 @@ export class Orphans implements Disposable {
 
   /** Kills what is left of the session of a program whose shim is gone: nobody watches it any more. */
   endSession(leader: number): void {
-    for (const pid of childrenOf(process.pid)) {
+    for (const pid of descendantsOf(process.pid)) {
       if (sessionOf(pid) === leader) tryKill(pid);
     }
   }

@@ -66,6 +66,11 @@ export class ProgramChild implements Child {
     await this.#parts.requests?.write(bytes);
   }
 
+  /** No more of them: end of file on descriptor 3. */
+  closeRequests(): void {
+    this.#parts.requests?.close();
+  }
+
   resumeOutput(): void {
     for (const output of this.#parts.outputs) output.resume();
   }

@@ -112,6 +112,11 @@ export class CodeContext {
     await this.#seat.renew();
   }
 
+  /** Its kernel draws other random numbers than those of a copy of this machine, from the next cell on. */
+  reseed(entropy: string): void {
+    this.#seat.reseed(entropy);
+  }
+
   /** Ends the kernel; cells that run or wait end with an error. */
   async dispose(): Promise<void> {
     await this.#seat.close(contextNotFound(this.id));

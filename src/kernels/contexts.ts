@@ -1,10 +1,11 @@
+import { createHash, randomBytes } from "node:crypto";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
 import type { Logger } from "../log.ts";
 import type { Runs } from "../runs/runs.ts";
 import { CodeContext, contextNotFound } from "./context.ts";
-import { Kernel } from "./kernel.ts";
+import { KernelSupply } from "./kernel-supply.ts";
 import type { KernelRegistry } from "./registry.ts";
 
 const DEFAULT_LANGUAGE = "python";
@@ -17,6 +18,12 @@ export interface ContextsOptions {
   runs: Runs;
   exec: ExecContext;
   log: Logger;
+  /** Where fork servers' kernels find their pipes. */
+  pipesFolder: string;
+  /** What fork servers load ahead of time. */
+  preload: readonly string[];
+  /** Kernels of a language that are kept ready. */
+  spareKernels: number;
 }
 
 interface ContextRequest {
@@ -33,6 +40,7 @@ export class Contexts implements AsyncDisposable {
   readonly #contexts = new Map<string, CodeContext>();
   /** The default context of each language, there or being created. */
   readonly #defaults = new Map<string, { context: CodeContext; created: Promise<CodeContext> }>();
+  readonly #supplies = new Map<string, KernelSupply>();
   #areDefaultsReady = false;
 
   constructor(options: ContextsOptions) {
@@ -80,6 +88,15 @@ export class Contexts implements AsyncDisposable {
     return this.#start(this.#build(request));
   }
 
+  /** After a resume: kernels there are and will be draw other random numbers than those of another copy of this machine. */
+  reseed(): void {
+    // A copy may have the same random bytes, but it has its own time.
+    const seed = [randomBytes(32).toString("hex"), Date.now(), process.hrtime.bigint(), performance.now()].join();
+    const entropy = createHash("sha256").update(seed).digest("hex");
+    for (const supply of this.#supplies.values()) supply.reseed(entropy);
+    for (const context of this.#contexts.values()) context.reseed(entropy);
+  }
+
   /** @throws SandboxError not_found */
   async remove(id: string): Promise<void> {
     const context = this.get(id);
@@ -105,6 +122,7 @@ export class Contexts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.list().map((context) => context.dispose()));
     this.#contexts.clear();
+    await Promise.all([...this.#supplies.values()].map((supply) => supply[Symbol.asyncDispose]()));
   }
 
   /** The proper name of a language; of an unknown one the name it was asked by. */
@@ -129,7 +147,7 @@ export class Contexts implements AsyncDisposable {
       runs,
       log,
       environment: (account) => registry.environment(language, account),
-      startKernel: (signal) => this.#startKernel(language, cwd, signal),
+      startKernel: (signal) => this.#supply(language).take(cwd, signal),
     });
   }
 
@@ -140,9 +158,9 @@ export class Contexts implements AsyncDisposable {
     return context;
   }
 
-  async #startKernel(language: string, cwd: string, signal: AbortSignal): Promise<Kernel> {
-    const { registry, launcher, exec } = this.#options;
-    const program = await registry.program(language, exec.directoryOrHome(cwd, exec.defaultUser));
-    return Kernel.start(launcher, program, { byLine: registry.isByLine(language), signal });
+  #supply(language: string): KernelSupply {
+    const supply = this.#supplies.get(language) ?? new KernelSupply({ ...this.#options, language });
+    this.#supplies.set(language, supply);
+    return supply;
   }
 }

@@ -49,6 +49,14 @@ export class KernelSeat {
     return this.#dropped.has(kernel) ? this.live() : kernel;
   }
 
+  /** What is or gets ready in it draws other random numbers than those of a copy of this machine. */
+  reseed(entropy: string): void {
+    this.#occupant?.kernel.then(
+      (kernel) => kernel.reseed(entropy),
+      () => undefined, // there is none: the next one begins afresh
+    );
+  }
+
   /** Another kernel in place of this one; one that is only being started is new enough. */
   async renew(): Promise<void> {
     if (this.#occupant?.isReady) await this.#drop(this.#occupant);

@@ -16,6 +16,14 @@ export interface CellSink {
   event(event: CellEvent): void;
 }
 
+/** What became of a change of directory and variables. */
+export interface Adoption {
+  /** Why the directory could not be entered. */
+  error: string | undefined;
+  /** What the kernel has loaded may be out of date: packages were installed since. */
+  isStale: boolean;
+}
+
 /** A cell that runs in a kernel. */
 export interface Cell {
   id: string;
@@ -27,7 +35,7 @@ export interface Cell {
 export class KernelWires {
   readonly nonce = randomBytes(8).toString("hex");
   readonly ready = Promise.withResolvers<KernelIdentity>();
-  readonly adoptions = new Map<string, PromiseWithResolvers<string | undefined>>();
+  readonly adoptions = new Map<string, PromiseWithResolvers<Adoption>>();
   /** The cell that runs. */
   cell: Cell | undefined;
   #child: ProgramChild | undefined;
@@ -100,7 +108,8 @@ export class KernelWires {
     if (message.type === "ready") {
       this.#idle.take(); // what an interpreter says at its start is nobody's output
       this.ready.resolve({ engine: message.engine, version: message.version });
-    } else if (message.type === "adopted") this.adoptions.get(message.id)?.resolve(message.error);
+    } else if (message.type === "adopted") this.adoptions.get(message.id)?.resolve(message);
+    else if (message.type === "forked" || message.type === "refused") return; // a fork server's words, which this is not
     else if (message.id === this.cell?.id) {
       if (message.type === "end") {
         this.#begun = undefined; // text right behind the end is the next cell's

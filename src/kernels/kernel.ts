@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { SandboxError } from "../errors.ts";
-import type { ExitStatus } from "../host/child.ts";
-import type { Launcher, ProgramSpec } from "../host/launcher.ts";
+import type { ExitStatus, OutputSink } from "../host/child.ts";
+import type { ByteSink } from "../host/output-pipe.ts";
+import type { ProgramChild } from "../host/program-child.ts";
 import { terminateTree } from "../host/process-group.ts";
 import type { Identity } from "../host/users.ts";
 import { withAbort } from "../lib/abort.ts";
-import { type CellSink, KernelWires } from "./kernel-wires.ts";
-import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest } from "./protocol.ts";
+import { type Adoption, type CellSink, KernelWires } from "./kernel-wires.ts";
+import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest, reseedRequest } from "./protocol.ts";
 import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
 
 const KILL_WAIT_MS = 2000;
@@ -20,6 +21,22 @@ export interface KernelExit {
   reason: string;
 }
 
+/** Where the process of a kernel writes to. */
+export interface KernelOutput {
+  sink: OutputSink;
+  onChannel: ByteSink;
+}
+
+export interface KernelStart {
+  /** Starts the process. */
+  open: (output: KernelOutput) => Promise<ProgramChild>;
+  user: Identity;
+  /** The variables it is started with. */
+  env: Environment;
+  byLine: boolean;
+  signal: AbortSignal;
+}
+
 /**
  * One live kernel process. It runs one cell at a time; whoever calls `execute` sees to that.
  * What the process prints between cells belongs to the next one.
@@ -30,16 +47,15 @@ export class Kernel {
   /** Who it runs as. */
   readonly user: Identity;
   readonly #wires: KernelWires;
-  /** The variables that it was last told of. */
   #env: Environment;
   readonly #startedAt = performance.now();
   #hasExited = false;
 
-  private constructor(wires: KernelWires, identity: KernelIdentity, program: ProgramSpec) {
+  private constructor(wires: KernelWires, identity: KernelIdentity, { user, env }: KernelStart) {
     this.#wires = wires;
     this.identity = identity;
-    this.user = program.identity;
-    this.#env = program.env;
+    this.user = user;
+    this.#env = env;
     this.exited = wires.child.exit.then(({ status }) => {
       this.#hasExited = true;
       wires.close();
@@ -52,22 +68,17 @@ export class Kernel {
    * @throws SandboxError unavailable (kernel_unavailable) with its last words when it ends before that or takes too long
    * @throws the reason of `signal` when that aborts; the kernel is ended
    */
-  static async start(
-    launcher: Launcher,
-    program: ProgramSpec,
-    options: { byLine: boolean; signal: AbortSignal },
-  ): Promise<Kernel> {
+  static async start(options: KernelStart): Promise<Kernel> {
     options.signal.throwIfAborted();
     const wires = new KernelWires(options.byLine);
-    const child = await launcher.start(
-      program,
-      (stream, bytes) =>
+    const child = await options.open({
+      sink: (stream, bytes) =>
         wires.take(
           stream === "stderr" ? "stderr" : "stdout",
           Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
         ),
-      (bytes) => wires.takeEvents(bytes),
-    );
+      onChannel: (bytes) => wires.takeEvents(bytes),
+    });
     wires.attach(child);
     const died = child.exit.then(({ status }) => {
       wires.close();
@@ -80,7 +91,7 @@ export class Kernel {
       await child.writeRequest(helloRequest(wires.nonce)).catch(() => undefined);
       const ready = Promise.race([wires.ready.promise, died]);
       const identity = await withAbort(ready, AbortSignal.any([options.signal, isLate]));
-      return new Kernel(wires, identity, program);
+      return new Kernel(wires, identity, options);
     } catch (error) {
       await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
       throw error === isLate.reason ? notReady(wires, `the kernel was not ready within ${START_MS / 1000} s`) : error;
@@ -94,6 +105,11 @@ export class Kernel {
   /** Time since it was ready. */
   get ageMs(): number {
     return performance.now() - this.#startedAt;
+  }
+
+  /** The variables that it was last told of. */
+  get env(): Environment {
+    return this.#env;
   }
 
   get hasExited(): boolean {
@@ -119,14 +135,27 @@ export class Kernel {
   /** Tells it what has changed of its variables since it was told last; what cells have set otherwise stays. */
   async adoptEnvironment(env: Environment): Promise<void> {
     const change = changeOf(this.#env, env);
-    if (Object.keys(change).length > 0) await this.adopt("", change);
+    if (Object.keys(change).length > 0) await this.#adopt("", change);
     this.#env = env;
   }
 
-  /** Changes directory (empty: not) and variables for good. Resolves with why the directory could not be entered, if so. */
-  async adopt(cwd: string, change: EnvironmentChange): Promise<string | undefined> {
+  /** Makes it start over where and with what a new kernel would: directory and variables. */
+  async adopt(cwd: string, env: Environment): Promise<Adoption> {
+    const adoption = await this.#adopt(cwd, changeOf(this.#env, env));
+    this.#env = env;
+    return adoption;
+  }
+
+  /** Makes its random numbers other ones than those of a copy of this machine. Takes effect before the next cell. */
+  reseed(entropy: string): void {
+    // One that cannot be written to is dying.
+    this.#wires.child.writeRequest(reseedRequest(entropy)).catch(() => undefined);
+  }
+
+  /** Changes directory (empty: not) and variables for good. */
+  async #adopt(cwd: string, change: EnvironmentChange): Promise<Adoption> {
     const id = randomBytes(4).toString("hex");
-    const adopted = Promise.withResolvers<string | undefined>();
+    const adopted = Promise.withResolvers<Adoption>();
     this.#wires.adoptions.set(id, adopted);
     // One that cannot be written to is dying: `gone` says of what.
     await this.#wires.child.writeRequest(adoptRequest(id, cwd, change)).catch(() => undefined);

@@ -11,6 +11,9 @@ export interface LanguageSpec {
   args: readonly string[];
 }
 
+/** When a kernel is kept ready for the next context. */
+export type SparePolicy = "never" | "afterUse" | "always";
+
 /** A kernel's `kernel.json`; `kernels/PROTOCOL.md` §1 says what the members mean. */
 export interface Manifest {
   /** Name of its folder. */
@@ -22,6 +25,11 @@ export interface Manifest {
   command: readonly string[];
   env: Readonly<Record<string, string>>;
   textUnits: "writes" | "lines";
+  /** The command of what forks kernels; empty where nothing does. */
+  forkServer: readonly string[];
+  /** Variables (`NAME` or `PREFIX*`) that only count when a kernel or fork server starts. */
+  coldVariables: readonly string[];
+  spares: SparePolicy;
   fix: string;
 }
 
@@ -67,6 +75,9 @@ function parseManifest(json: unknown, kernel: string, folder: string): Manifest 
   });
   const textUnits = members["textUnits"] ?? "writes";
   if (textUnits !== "writes" && textUnits !== "lines") throw new Error(`textUnits must be "writes" or "lines"`);
+  const spares = members["spares"] ?? "never";
+  if (spares !== "never" && spares !== "afterUse" && spares !== "always")
+    throw new Error(`spares must be "never", "afterUse" or "always"`);
   const env = Object.entries(record(members["env"] ?? {}, "env"));
   return {
     kernel,
@@ -77,6 +88,9 @@ function parseManifest(json: unknown, kernel: string, folder: string): Manifest 
     command: strings(members["command"], "command"),
     env: Object.fromEntries(env.map(([name, value]) => [name, string(value, `env.${name}`)])),
     textUnits,
+    forkServer: strings(members["forkServer"] ?? [], "forkServer"),
+    coldVariables: strings(members["coldVariables"] ?? [], "coldVariables"),
+    spares,
     fix: nonEmpty(members["fix"], "fix"),
   };
 }

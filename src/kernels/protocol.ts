@@ -8,7 +8,9 @@ export type EnvironmentChange = Readonly<Record<string, string | undefined>>;
 /** Events of the kernel protocol, as far as they concern the daemon; `kernels/PROTOCOL.md` §4. */
 export type KernelMessage = { barrier: number } & (
   | ({ type: "ready" } & KernelIdentity)
-  | { type: "adopted"; id: string; error: string | undefined }
+  | { type: "adopted"; id: string; error: string | undefined; isStale: boolean }
+  | { type: "forked"; id: string; shimPid: number }
+  | { type: "refused"; id: string; why: string }
   | { type: "cell"; id: string; event: CellEvent }
   | { type: "end"; id: string; status: CellStatus }
 );
@@ -26,6 +28,21 @@ export function executeRequest(id: string, code: string, envs: Environment): Buf
 /** A working directory (empty: as it is) and variables from now on. */
 export function adoptRequest(id: string, cwd: string, change: EnvironmentChange): Buffer {
   return request("adopt", id, Buffer.from(cwd), encodeChange(change));
+}
+
+/** Other random numbers from now on, of which `entropy` (hexadecimal) is a part. Has no answer. */
+export function reseedRequest(entropy: string): Buffer {
+  return request("reseed", "0", Buffer.from(entropy), Buffer.alloc(0));
+}
+
+/** A fork server's first request: the program that becomes the parent of each kernel, and what to load ahead of time. */
+export function forkHelloRequest(shimPath: string, modules: readonly string[]): Buffer {
+  return request("hello", "0", Buffer.from(shimPath), Buffer.from(modules.map((name) => `${name}\0`).join("")));
+}
+
+/** Another kernel, on the pipes in `folder` and with these variables alone. */
+export function forkRequest(id: string, folder: string, env: Environment): Buffer {
+  return request("fork", id, Buffer.from(folder), encodeChange(env));
 }
 
 function request(op: string, id: string, first: Buffer, second: Buffer): Buffer {
@@ -54,7 +71,12 @@ export function parseMessage(line: string): KernelMessage | undefined {
         type: "adopted",
         id,
         error: typeof message["error"] === "string" ? message["error"] : undefined,
+        isStale: message["stale"] === true,
       };
+    case "forked":
+      return { barrier, type: "forked", id, shimPid: Number(message["pid"]) };
+    case "refused":
+      return { barrier, type: "refused", id, why: text(message["why"]) };
     case "start":
       return { barrier, type: "cell", id, event: { type: "start", count: Number(message["count"]) } };
     case "result":

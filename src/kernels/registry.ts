@@ -1,10 +1,10 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import { canReadAll, copyReadable } from "../host/permissions.ts";
 import type { Identity } from "../host/users.ts";
-import { type LanguageSpec, type Manifest, readManifests } from "./manifest.ts";
+import { type LanguageSpec, type Manifest, readManifests, type SparePolicy } from "./manifest.ts";
 import { probeInterpreters, type Runtime } from "./probe.ts";
 import type { Environment } from "./types.ts";
 
@@ -19,6 +19,13 @@ export interface RegistryOptions {
   enabled: readonly string[] | undefined;
   launcher: Launcher;
   exec: ExecContext;
+}
+
+/** A program that forks kernels, and what it needs to know. */
+export interface ForkServerProgram {
+  program: ProgramSpec;
+  /** Each kernel's parent. */
+  shimPath: string;
 }
 
 /** A language and whether it can be had here. */
@@ -102,6 +109,37 @@ export class KernelRegistry {
     return { argv: [command, ...args], env, cwd, identity: user, hasStdin: false };
   }
 
+  /**
+   * What forks kernels of `language` for the default user: undefined where the language has no such program.
+   * @throws SandboxError unavailable (kernel_unavailable)
+   */
+  async forkServer(language: string): Promise<ForkServerProgram | undefined> {
+    const { manifest } = this.#offer(language);
+    if (manifest.forkServer.length === 0) return undefined;
+    const user = this.#options.exec.defaultUser;
+    const { interpreter } = await this.#runtime(manifest, user);
+    const fill = this.#placeholders(manifest, user, interpreter);
+    const [command = "", ...args] = manifest.forkServer.map(fill);
+    const env = this.environment(language, user);
+    const program = { argv: [command, ...args] as const, env, cwd: user.home, identity: user, hasStdin: false };
+    return { program, shimPath: this.#shimFor(user) };
+  }
+
+  /** Whether a program of `language` that was started with the variables `before` can go on with `after`. */
+  isSameStart(language: string, before: Environment, after: Environment): boolean {
+    const { coldVariables } = this.#offer(language).manifest;
+    const isCold = (name: string): boolean =>
+      coldVariables.some((pattern) =>
+        pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
+      );
+    return Object.keys({ ...before, ...after }).every((name) => before[name] === after[name] || !isCold(name));
+  }
+
+  /** When a kernel of `language` is kept ready. */
+  sparePolicy(language: string): SparePolicy {
+    return this.#offer(language).manifest.spares;
+  }
+
   /** The variables of a kernel of `language` that runs as `user`: the manifest's on top of everybody's. */
   environment(language: string, user: Identity): Environment {
     return { ...this.#options.exec.environment(user), ...this.#offer(language).manifest.env };
@@ -159,6 +197,16 @@ export class KernelRegistry {
     const folder = this.#folders.get(key) ?? this.#findFolder(manifest, user);
     this.#folders.set(key, folder);
     return folder;
+  }
+
+  /** The shim where `user` can run it. */
+  #shimFor(user: Identity): string {
+    const { launcher, stagingFolder } = this.#options;
+    if (canReadAll(user, launcher.shimPath)) return launcher.shimPath;
+    const copy = join(stagingFolder, basename(launcher.shimPath));
+    if (!this.#staged.has(copy)) copyReadable(launcher.shimPath, copy);
+    this.#staged.add(copy);
+    return copy;
   }
 
   #findFolder(manifest: Manifest, user: Identity): string {

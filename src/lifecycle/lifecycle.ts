@@ -22,13 +22,15 @@ export class Lifecycle {
   readonly #access: Access;
   readonly #exec: ExecContext;
   readonly #log: Logger;
+  readonly #onInitialized: () => void;
   readonly #mutex = new Mutex();
   #newestNs = -1n;
 
-  constructor(deps: { access: Access; exec: ExecContext; log: Logger }) {
+  constructor(deps: { access: Access; exec: ExecContext; log: Logger; onInitialized: () => void }) {
     this.#access = deps.access;
     this.#exec = deps.exec;
     this.#log = deps.log;
+    this.#onInitialized = deps.onInitialized;
   }
 
   /** Variables of every program. */
@@ -50,6 +52,8 @@ export class Lifecycle {
     if (request.envVars) this.#exec.setGlobalEnv(request.envVars);
     if (request.defaultUser) this.#exec.setDefaultUser(request.defaultUser);
     if (request.defaultWorkdir) this.#exec.setDefaultDirectory(request.defaultWorkdir);
+    // The sandbox may just have been resumed from a snapshot, as one of many.
+    this.#onInitialized();
     this.#log.info("initialized", { accessBefore: before, access: this.#access.state });
   }
 

@@ -31,6 +31,7 @@ class Channel:
         """Starts sending on `descriptors`."""
         self._descriptors = descriptors
         self._lock = threading.Lock()
+        self._barrier = 0
 
     def detach(self) -> None:
         """Falls silent for good."""

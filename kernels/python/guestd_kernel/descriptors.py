@@ -41,7 +41,7 @@ class Descriptors:
 
 def claim(requests: int = REQUESTS, events: int = EVENTS) -> Descriptors:
     """Moves the protocol out of the user's way and makes private copies of 1 and 2."""
-    return Descriptors(_move(requests), _move(events), _copy(STDOUT), _copy(STDERR))
+    return Descriptors(move(requests), move(events), _copy(STDOUT), _copy(STDERR))
 
 
 def write_all(number: int, content: object) -> None:
@@ -70,7 +70,8 @@ def wait_readable(number: int) -> None:
     poll.poll()
 
 
-def _move(number: int) -> int:
+def move(number: int) -> int:
+    """Moves a descriptor out of the user's way, closed on exec."""
     private = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE)
     os.close(number)
     return private
@@ -82,7 +83,7 @@ def _copy(number: int) -> int:
     except OSError:
         # Sockets and other users' pipes cannot be opened by path: the description is shared then.
         return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE)
-    return _move(opened)
+    return move(opened)
 
 
 def _reopen(number: int, private: int) -> None:

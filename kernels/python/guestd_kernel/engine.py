@@ -24,6 +24,19 @@ class Engine:
         """Makes sure that the next execution has another number than `count`, however early this one ended."""
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Runs throw-away cells, so that what is imported at the first use is there, and leaves no trace of them."""
+        self.run("1 + 1")
+        error = self.run("1 / 0")
+        if error is not None:
+            str(error.trace)
+        self.loop.discard()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets all cells."""
+        raise NotImplementedError
+
     def run(self, code: str) -> CellError | None:
         """Runs a cell. Returns the error to report, which is the last if there were several."""
         raise NotImplementedError

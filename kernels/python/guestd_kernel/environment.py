@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+VERSION = ".".join(map(str, sys.version_info[:3]))
+
 # User code may put another object in its place; the process's environment stays behind this one.
 ENVIRON = os.environ
 
@@ -20,6 +22,11 @@ def unpack(packed: bytes) -> dict[str, str | None]:
         if name:
             variables[os.fsdecode(name)] = os.fsdecode(value) if separator else None
     return variables
+
+
+def replace(variables: dict[str, str | None]) -> None:
+    """Makes `variables` all there are."""
+    change({**dict.fromkeys(ENVIRON), **variables})
 
 
 def change(variables: dict[str, str | None]) -> dict[str, str | None]:

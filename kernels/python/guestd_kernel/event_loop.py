@@ -33,6 +33,12 @@ class EventLoop:
         if "asyncio" in sys.modules:
             self._current()
 
+    def discard(self) -> None:
+        """Closes the loop: its descriptors must not be shared by forked processes."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.close()
+        self._loop = None
+
     def run(self, coroutine: Coroutine) -> object:
         """Runs a cell's coroutine. An interrupt cancels it, and is raised again if the cell does not report it."""
         loop = self._current()

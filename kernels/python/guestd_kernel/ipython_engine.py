@@ -46,6 +46,11 @@ class IPythonEngine(Engine):
         if self._shell.execution_count == count:
             self._shell.execution_count = count + 1
 
+    def reset(self) -> None:
+        self._shell.reset(new_session=True)
+        self._shell.cell_error = None
+        self._shell.execution_count = 1
+
     def run(self, code: str) -> CellError | None:
         shell = self._shell
         shell.cell_error = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import hashlib
 import os
 import random
 import signal
@@ -35,6 +36,7 @@ class Kernel:
         self._streams = streams
         self._packages = packages
         self._process = 0
+        self._entropy = ""
 
     def attach(self, descriptors: Descriptors) -> None:
         """Ties the kernel to this process: its descriptors, its identity and its own random numbers."""
@@ -44,10 +46,12 @@ class Kernel:
         self._channel.attach(descriptors)
         faulthandler.enable(file=descriptors.stderr)
         os.register_at_fork(before=self._streams.flush, after_in_child=self._leave_protocol)
-        random.seed()
-        if "numpy.random" in sys.modules:
-            sys.modules["numpy.random"].seed()
+        self._reseed()
         environment.activate_interpreter()
+
+    def stir(self, entropy: str) -> None:
+        """Mixes `entropy` into the seeds of this process and of those that are forked from it."""
+        self._entropy = hashlib.sha256((self._entropy + entropy).encode()).hexdigest()
 
     def serve(self) -> None:
         """Answers requests until guestd ends them."""
@@ -61,13 +65,15 @@ class Kernel:
                 self._greet(request.text)
             elif request.op == "adopt":
                 self._adopt(request)
+            elif request.op == "reseed":
+                self.stir(request.text)
+                self._reseed()
             elif request.op == "execute":
                 self._execute(request)
 
     def _greet(self, nonce: str) -> None:
         self._channel.identify(nonce)
-        version = ".".join(map(str, sys.version_info[:3]))
-        self._channel.send("ready", pid=self._process, engine=self._engine.name, version=version)
+        self._channel.send("ready", pid=self._process, engine=self._engine.name, version=environment.VERSION)
 
     def _wait(self) -> None:
         while not self._requests.has_buffered:
@@ -81,8 +87,16 @@ class Kernel:
         environment.change(environment.unpack(request.variables))
         environment.activate_interpreter()
         error = environment.enter(request.text) if request.text else None
-        self._packages.refresh()
-        self._channel.send("adopted", id=request.id, **({"error": error} if error else {}))
+        is_stale = self._packages.refresh()
+        self._channel.send("adopted", id=request.id, **({"error": error} if error else {}), stale=is_stale)
+
+    def _reseed(self) -> None:
+        # The machine may be a copy of another one, whose system hands out the same bytes.
+        seed = hashlib.sha512(os.urandom(32) + self._entropy.encode()).digest()
+        random.seed(seed)
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None:
+            numpy_random.seed(list(memoryview(seed).cast("I")))
 
     def _execute(self, request: Request) -> None:
         self._descriptors.reopen_output()

@@ -78,6 +78,14 @@ class PlainEngine(Engine):
     def use_up(self, count: int) -> None:
         self._count = count + 1
 
+    def reset(self) -> None:
+        for name in [name for name in self._namespace if name != "__builtins__"]:
+            del self._namespace[name]
+        self._outputs.clear()
+        del self._inputs[1:]
+        self._count = 1
+        self._flags = 0
+
     def run(self, code: str) -> CellError | None:
         if not code.strip():
             return None

@@ -3,6 +3,7 @@
 // It gives the program its user, groups, limits, session and terminal, reports what became of it, and as sub-reaper adopts
 // everything the program leaves behind: a run's process tree is always its shim's descendants, also after setsid and double forks.
 //
+//   guestd-shim -w PID             look after a child that was there before us; report on 3, keep nothing else open
 //   guestd-shim [options] -- program args...
 //     -u UID -g GID -G GID,GID...   identity (all three, or none: stay who the daemon is)
 //     -d DIR                        working directory, entered with the program's identity
@@ -18,7 +19,9 @@
 //   fail STAGE ERRNO the program was not started; STAGE is fork, groups, gid, uid or dir. Nothing follows.
 //   end STATUS USER_US SYSTEM_US MAXRSS_KIB MINFLT MAJFLT INBLOCK OUBLOCK NVCSW NIVCSW    the program's wait4(2)
 //   gone             nothing it started is left
+#include "report.h"
 #include "sys.h"
+#include "watch.h"
 
 enum { MAX_GROUPS = 1024, IOPRIO_BEST_EFFORT_4 = (2 << 13) | 4, CLOSE_RANGE_ON_EXEC = 4 };
 
@@ -26,7 +29,7 @@ static const char usage[] =
     "usage: guestd-shim [-u uid -g gid -G gid,...] [-d dir] [-n nofile] [-o oom] [-p nice] [-k kept] [-t] [-x] -- program args...\n";
 
 struct options {
-  long uid, gid, nofile, oom_score_adj, niceness, kept;
+  long uid, gid, nofile, oom_score_adj, niceness, kept, watched;
   int terminal, dies_with_daemon, report, has_groups, has_oom, has_niceness;
   const char *dir;
   size_t group_count;
@@ -66,6 +69,7 @@ static int read_option(struct options *o, char option, const char *value) {
     case 'n': o->nofile = read_number(value, NULL); return 2;
     case 'o': o->oom_score_adj = read_number(value, NULL); o->has_oom = 1; return 2;
     case 'p': o->niceness = read_number(value, NULL); o->has_niceness = 1; return 2;
+    case 'w': o->watched = read_number(value, NULL); return 2;
     case 'k': o->kept = read_number(value, NULL); return 2;
   }
   return 0;
@@ -94,6 +98,13 @@ static void close_on_exec_from(unsigned first) {
   if (sys(close_range, first, ~0U, CLOSE_RANGE_ON_EXEC) == 0) return;
   if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &open_files) < 0) return;
   for (unsigned fd = first; fd < open_files.rlim_cur; fd++) sys(fcntl, fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void close_from(unsigned first) {
+  struct rlimit64 open_files;
+  if (sys(close_range, first, ~0U, 0) == 0) return;
+  if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &open_files) < 0) return;
+  for (unsigned fd = first; fd < open_files.rlim_cur; fd++) sys(close, fd);
 }
 
 static void set_signal(int number, __sighandler_t handler) {
@@ -162,31 +173,6 @@ static void explain(const char *name, int error, int not_found) {
   write_text(2, &line);
 }
 
-static void add_field(struct text *line, long number) {
-  add(line, " ");
-  add_number(line, number);
-}
-
-static void say(int report, struct text *line) {
-  add(line, "\n");
-  write_text(report, line);
-}
-
-static void say_failed(int report, const char *stage, int error) {
-  struct text line;
-  start(&line, "fail ");
-  add(&line, stage);
-  add_field(&line, error);
-  say(report, &line);
-}
-
-static void say_started(int report, long program) {
-  struct text line;
-  start(&line, "pid");
-  add_field(&line, program);
-  say(report, &line);
-}
-
 // Between vfork and exec: whatever it writes to is our memory too.
 static void become_program(void *program) {
   struct program *p = program;
@@ -222,6 +208,7 @@ static int program_pid;
 static void end_program(int signal_number) {
   (void)signal_number;
   sys(kill, -program_pid, SIGKILL);
+  leave(0); // whoever is left, a fork server's kernels, learns by our death that the daemon is gone
 }
 
 // SIGUSR1 when the daemon dies; should it be gone already, nobody would send it.
@@ -239,29 +226,6 @@ static void use_utf8(void) {
   sys(ioctl, 0, TCSETS, &t);
 }
 
-static void say_ended(int report, int status, const struct rusage *r) {
-  const long user_us = r->ru_utime.tv_sec * 1000000L + r->ru_utime.tv_usec, system_us = r->ru_stime.tv_sec * 1000000L + r->ru_stime.tv_usec;
-  const long numbers[] = {status,       user_us,       system_us,     r->ru_maxrss, r->ru_minflt,
-                          r->ru_majflt, r->ru_inblock, r->ru_oublock, r->ru_nvcsw,  r->ru_nivcsw};
-  struct text line;
-  start(&line, "end");
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add_field(&line, numbers[i]);
-  say(report, &line);
-}
-
-static void wait_for_all(int report) {
-  struct text line;
-  struct rusage used;
-  int status;
-  for (;;) {
-    long done = sys(wait4, -1, &status, 0, &used);
-    if (done == program_pid) say_ended(report, status, &used);
-    if (done < 0 && done != -EINTR) break; // nobody left
-  }
-  start(&line, "gone");
-  say(report, &line);
-}
-
 // We must not hold the program's pipes open.
 static void close_all_but(int report) {
   sys(fcntl, report, F_SETFD, FD_CLOEXEC);
@@ -271,6 +235,13 @@ static void close_all_but(int report) {
 int main(int argc, char **argv, char **environment) {
   static struct options o;
   struct program p = {.options = &o, .argv = read_options(&o, argv + (argc > 0)), .environment = environment};
+  if (!p.argv && o.watched > 0) {
+    close_all_but(o.report);
+    close_from((unsigned)o.report + 1);
+    ignore_signals();
+    blank(argv + 1);
+    return watch(o.watched);
+  }
   if (!p.argv) {
     sys(write, 2, usage, sizeof usage - 1);
     return 2;
@@ -291,6 +262,6 @@ int main(int argc, char **argv, char **environment) {
   if (argc > 1) blank(argv + 1);
   blank(environment);
   if (o.dies_with_daemon) watch_daemon((int)daemon);
-  wait_for_all(o.report);
+  wait_for_all(o.report, program_pid);
   return 0;
 }

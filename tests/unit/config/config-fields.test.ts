@@ -170,12 +170,6 @@ describe("what cannot be", () => {
   });
 });
 
-test("a setting without effect in this version is named, so that the daemon can say so", () => {
-  expect(read([]).withoutEffect).toEqual([]);
-  expect(read(["--preload", "numpy"]).withoutEffect).toEqual(["--preload"]);
-  expect(read([], { GUESTD_PRELOAD: "numpy" }).withoutEffect).toEqual(["--preload"]);
-});
-
 describe("what follows from the rest", () => {
   test("logs are JSON, and text on a terminal, unless told", () => {
     expect(read([], {}, false).logFormat).toBe("json");

@@ -15,10 +15,11 @@ import type { CellEvent } from "../../../src/kernels/types.ts";
 import { createLogger } from "../../../src/log.ts";
 import { Runs } from "../../../src/runs/runs.ts";
 import { SpillBudget } from "../../../src/runs/spill-file.ts";
-import { REPOSITORY } from "../../helpers/daemon.ts";
+import { childrenOf } from "../../../src/host/process-tree.ts";
+import { REPOSITORY, until } from "../../helpers/daemon.ts";
 
 const KIB = 1024;
-const TOY = join(REPOSITORY, "tests", "fixtures", "kernels", "toy", "toy.mjs");
+const TOY = join(REPOSITORY, "tests", "fixtures", "kernels", "toy");
 const ANSWER = JSON.stringify({ version: "1", engine: "toy", rank: 1 });
 let root = "";
 let stack: AsyncDisposableStack;
@@ -30,17 +31,18 @@ const lines: Record<string, unknown>[] = [];
 function addKernel(
   name: string,
   probe: string,
-  { isDefault = false, command = ["{interpreter}", "{folder}/toy.mjs"] } = {},
+  { isDefault = false, command = ["{interpreter}", "{folder}/toy.mjs"], ...more }: Record<string, unknown> = {},
 ): void {
   const folder = join(root, "kernels", name);
   mkdirSync(folder, { recursive: true });
-  cpSync(TOY, join(folder, "toy.mjs"));
+  for (const file of ["toy.mjs", "forker.mjs"]) cpSync(join(TOY, file), join(folder, file));
   const manifest = {
     languages: [{ name, isDefault }],
     interpreters: [process.execPath],
     probe: ["/bin/sh", "-c", probe],
     command,
     env: { LANG: "C.UTF-8" },
+    ...more,
     fix: `mend ${name}`,
   };
   writeFileSync(join(folder, "kernel.json"), JSON.stringify(manifest));
@@ -49,9 +51,14 @@ function addKernel(
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "guestd-contexts-"));
   chmodSync(root, 0o755);
-  for (const name of ["prepared", "staging", "logs"]) mkdirSync(join(root, name));
+  for (const name of ["prepared", "staging", "logs", "pipes"]) mkdirSync(join(root, name));
   addKernel("quick", `echo '${ANSWER}'`, { isDefault: true });
   addKernel("mute", `echo '${ANSWER}'`, { command: ["/bin/sh", "-c", "echo last words >&2; exit 4"] });
+  addKernel("forked", `echo '${ANSWER}'`, {
+    forkServer: ["{interpreter}", "{folder}/forker.mjs"],
+    coldVariables: ["COLD_*"],
+    spares: "always",
+  });
   execFileSync("mkfifo", [join(root, "gate")]);
   addKernel("gated", `read line < ${root}/gate; echo '${ANSWER}'`);
   addKernel("broken", "echo no such thing >&2; exit 1", { isDefault: true });
@@ -82,7 +89,18 @@ beforeAll(() => {
       log,
     }),
   );
-  contexts = stack.use(new Contexts({ registry, launcher, runs, exec, log }));
+  contexts = stack.use(
+    new Contexts({
+      registry,
+      launcher,
+      runs,
+      exec,
+      log,
+      pipesFolder: join(root, "pipes"),
+      preload: [],
+      spareKernels: 1,
+    }),
+  );
 });
 afterAll(async () => {
   await stack.disposeAsync();
@@ -195,3 +213,53 @@ describe("the variables of a kernel", () => {
     await contexts.remove(context.id);
   });
 });
+
+const forkServers = (): unknown[] => lines.filter(({ event }) => event === "fork_server.ready").map(({ pid }) => pid);
+const childrenOfServer = (): number[] => childrenOf(Number(forkServers().at(-1)));
+
+describe("a language with a fork server and spares", () => {
+  test("gets its kernels from it, in the directory that was asked for, and one more is ready then", async () => {
+    const context = await contexts.create({ language: "forked", cwd: "/usr" });
+    expect(forkServers()).toHaveLength(1);
+    await until(() => childrenOfServer().length === 2);
+    expect(await resultOf(context, "cwd")).toBe("/usr");
+    const next = await contexts.create({ language: "forked", cwd: "/tmp" });
+    expect([next.cwd, await resultOf(next, "cwd")]).toEqual(["/tmp", "/tmp"]);
+    await until(() => childrenOfServer().length === 3);
+    await contexts.remove(next.id);
+    await contexts.remove(context.id);
+    await until(() => childrenOfServer().length === 1);
+  });
+
+  test("is started by itself while the fork server refuses, which is replaced", async () => {
+    const stale = join(root, "kernels", "forked", "stale");
+    writeFileSync(stale, "");
+    const context = await contexts.create({ language: "forked" });
+    await contexts.create({ language: "forked" });
+    rmSync(stale);
+    await until(() => forkServers().length > 1);
+    expect(await resultOf(context, "get x")).toBe("none");
+  });
+
+  test("gives every kernel new entropy after a resume", async () => {
+    const [context] = contexts.list().filter(({ language }) => language === "forked");
+    if (!context) throw new Error("no context");
+    expect(await resultOf(context, "get entropy")).toBe("none");
+    contexts.reseed();
+    const first = await resultOf(context, "get entropy");
+    contexts.reseed();
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(await resultOf(context, "get entropy")).not.toBe(first);
+  });
+});
+
+/** The text of a cell's result. */
+async function resultOf(context: CodeContext, code: string): Promise<unknown> {
+  const run = context.execute({ code, envs: {} }, new AbortController().signal);
+  await run.ended;
+  const events: CellEvent[] = [];
+  for await (const { stream, bytes } of run.log.read({ from: { position: 0 }, follow: false })) {
+    if (stream === "events") events.push(JSON.parse(Buffer.from(bytes).toString("utf8")) as CellEvent);
+  }
+  return events.flatMap((event) => (event.type === "result" ? [event.data["text/plain"]] : []))[0];
+}

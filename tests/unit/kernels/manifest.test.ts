@@ -34,6 +34,9 @@ describe("manifests", () => {
       languages: [{ name: "toy", aliases: [], isDefault: false, args: [] }],
       env: {},
       textUnits: "writes",
+      forkServer: [],
+      coldVariables: [],
+      spares: "never",
     });
   });
 

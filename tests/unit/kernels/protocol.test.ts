@@ -38,8 +38,11 @@ describe("events", () => {
       '{"ev":"ready","pid":1,"engine":"toy","version":"1","b":1}',
       { type: "ready", engine: "toy", version: "1", barrier: 1 },
     ],
-    ['{"ev":"adopted","id":"a","b":2}', { type: "adopted", id: "a", error: undefined, barrier: 2 }],
-    ['{"ev":"adopted","id":"a","error":"gone"}', { type: "adopted", id: "a", error: "gone", barrier: 0 }],
+    ['{"ev":"adopted","id":"a","b":2}', { type: "adopted", id: "a", error: undefined, isStale: false, barrier: 2 }],
+    [
+      '{"ev":"adopted","id":"a","error":"gone"}',
+      { type: "adopted", id: "a", error: "gone", isStale: false, barrier: 0 },
+    ],
     [
       '{"ev":"start","id":"r","count":7,"b":3}',
       { type: "cell", id: "r", event: { type: "start", count: 7 }, barrier: 3 },
@@ -59,6 +62,12 @@ describe("events", () => {
     ],
     ['{"ev":"end","id":"r","status":"interrupted","b":6}', { type: "end", id: "r", status: "interrupted", barrier: 6 }],
     ['{"ev":"end","id":"r","status":"error"}', { type: "end", id: "r", status: "error", barrier: 0 }],
+    [
+      '{"ev":"adopted","id":"a","stale":true}',
+      { type: "adopted", id: "a", error: undefined, isStale: true, barrier: 0 },
+    ],
+    ['{"ev":"forked","id":"3","pid":77}', { type: "forked", id: "3", shimPid: 77, barrier: 0 }],
+    ['{"ev":"refused","id":"3","why":"old"}', { type: "refused", id: "3", why: "old", barrier: 0 }],
     ['{"ev":"end","id":"r"}', { type: "end", id: "r", status: "ok", barrier: 0 }],
   ])("%s", (line, message) => {
     expect(parseMessage(line)).toEqual(message);

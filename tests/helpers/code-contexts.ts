@@ -1,0 +1,65 @@
+import { readFileSync } from "node:fs";
+import { descendantsOf } from "../../src/host/process-tree.ts";
+import { type CellLine, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+
+/** A code context of its own for one test, over HTTP. */
+export class CodeSession implements AsyncDisposable {
+  readonly id: string;
+  readonly #url: string;
+
+  private constructor(url: string, id: string) {
+    this.#url = url;
+    this.id = id;
+  }
+
+  static async open(url: string, body: { language: string; cwd?: string }): Promise<CodeSession> {
+    const response = await fetch(`${url}/contexts`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+    return new CodeSession(url, ((await response.json()) as { id: string }).id);
+  }
+
+  run(code: string, more: object = {}): Promise<CellLine[]> {
+    return execute(this.#url, { context_id: this.id, code, ...more });
+  }
+
+  /** The text of the result. Throws what the cell did. */
+  async value(code: string): Promise<string> {
+    const lines = await this.run(code);
+    const [error] = errorsOf(lines);
+    if (error) throw new Error(`${error.name}: ${error.value}`);
+    return resultOf(lines) ?? textOf(lines);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await fetch(`${this.#url}/contexts/${this.id}`, { method: "DELETE" });
+  }
+}
+
+/** A field of /proc/pid/status. */
+export function statusOf(pid: number, field: string): string {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+}
+
+/** Descendants of `pid` whose command line has `word` in it. */
+export function descendantsWith(pid: number, word: string): number[] {
+  return descendantsOf(pid).filter((child) => commandLine(child).includes(word));
+}
+
+/** The shim that watches `kernel`, and what forked that. */
+export function parentsOf(kernel: number): { shim: number; server: number } {
+  const shim = Number(statusOf(kernel, "PPid"));
+  return { shim, server: Number(statusOf(shim, "PPid")) };
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
+  } catch {
+    return ""; // it has ended
+  }
+}
