@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { pipe } from "../../src/host/libc.ts";
+import { bareHttp } from "./bare-http.ts";
 import { bareTerminalDrain, bareTerminalEcho } from "./bare-terminal.ts";
 import { memoryOf } from "./process-figures.ts";
 
@@ -21,6 +22,7 @@ export const BARE_TASKS = {
   drain,
   feed,
   hold,
+  http: bareHttp,
   terminalEcho: bareTerminalEcho,
   terminalDrain: bareTerminalDrain,
 };

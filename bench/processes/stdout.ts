@@ -31,8 +31,12 @@ async function benchWriter(writer: Writer): Promise<void> {
   await using bare = await startBare();
   // A daemon is a long-lived process: its code is compiled when it counts.
   for (const codec of ["json", "proto"] as const) await receive(daemon, writer, codec);
-  const sides = await interleave<"json" | "bare" | "proto", Reception>(ROUNDS, {
+  await using serving = await startBare();
+  const server = await serving.run("http", undefined);
+  await receive(server, writer, "json");
+  const sides = await interleave<"json" | "bare" | "proto" | "http", Reception>(ROUNDS, {
     json: () => receive(daemon, writer, "json"),
+    http: () => receive(server, writer, "json"),
     bare: () => drain(bare, writer),
     proto: () => receive(daemon, writer, "proto"),
   });
@@ -54,10 +58,16 @@ async function benchWriter(writer: Writer): Promise<void> {
       ...(codec === "json" && { target: { on: "ours", atMost: 1.5 }, usual: "6.7 s/GB" }),
     });
   }
+  report({
+    what: `stdout, 1 GB of ${writer.name} as JSON frames, against bare HTTP`,
+    unit: "MB/s",
+    ...compareReceptions(sides.json, sides.http),
+    note: `bare: node:http in a process of its own that sends what a pipe brings to the same client, without log or replay; ${cpuOf(sides.http)?.toFixed(2)} CPU s/GB`,
+  });
   report(lossRow([...sides.json, ...sides.proto]));
 }
 
-async function receive(daemon: BuiltDaemon, writer: Writer, codec: Codec): Promise<Reception> {
+async function receive(daemon: Pick<BuiltDaemon, "port" | "pid">, writer: Writer, codec: Codec): Promise<Reception> {
   using connection = await Connection.open(daemon.port);
   const [cmd, ...args] = writer.command;
   const cpuBefore = cpuSeconds(daemon.pid);
