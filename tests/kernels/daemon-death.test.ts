@@ -5,11 +5,12 @@ import { CodeSession, descendantsWith, parentsOf } from "../helpers/code-context
 import { until } from "../helpers/daemon.ts";
 import { CellStream } from "../unit/kernels/cell-client.ts";
 
+const pidOf = async (session: CodeSession): Promise<number> => Number(await session.value("import os\nos.getpid()"));
+
 test("a killed daemon takes forked kernels with it, idle and busy, also those whose fork server had died before", async () => {
   const argv = ["--kernels", "python", "--preload", "no_such_module"];
   await using daemon = await startBuiltDaemon({ argv });
   const open = (): Promise<CodeSession> => CodeSession.open(daemon.interpreterUrl, { language: "python" });
-  const pidOf = async (session: CodeSession): Promise<number> => Number(await session.value("import os\nos.getpid()"));
   const orphan = await open();
   const kernels = [await pidOf(orphan)];
   const [server = 0] = descendantsWith(daemon.pid, "--fork-server");
