@@ -163,3 +163,20 @@ describe("contexts", () => {
     expect((await sandbox.runCode("1 + 1", { context })).text).toBe("2");
   });
 });
+
+describe("runCode with bash", () => {
+  test("gives a line an event, keeps state, and takes variables for one call", async () => {
+    const first = await sandbox.runCode("echo $FOO; x=1; echo two", { language: "bash", envs: { FOO: "bar" } });
+    expect(first.logs.stdout).toEqual(["bar\n", "two\n"]);
+    const second = await sandbox.runCode("echo ${FOO:-default} $x; (exit 7)", { language: "bash" });
+    expect(second.logs.stdout).toEqual(["default 1\n"]);
+    expect(second.error).toMatchObject({ name: "ExitError", value: "7" });
+  });
+
+  test("works in a context of its own, in its directory", async () => {
+    const context = await sandbox.createCodeContext({ language: "bash", cwd: "/tmp" });
+    expect(context.language).toBe("bash");
+    expect((await sandbox.runCode("pwd", { context })).logs.stdout).toEqual(["/tmp\n"]);
+    expect((await sandbox.runCode("echo ${x-unset}", { context })).logs.stdout).toEqual(["unset\n"]);
+  });
+});

@@ -133,6 +133,16 @@ def check_run_code_envs_and_timeout(sandbox):
     assert sandbox.run_code("1 + 1").text == "2"
 
 
+def check_run_code_bash(sandbox):
+    first = sandbox.run_code("echo $FOO; x=1", language="bash", envs={"FOO": "bar"})
+    assert first.logs.stdout == ["bar\n"]
+    second = sandbox.run_code("echo ${FOO:-default} $x; (exit 7)", language="bash")
+    assert second.logs.stdout == ["default 1\n"]
+    assert (second.error.name, second.error.value) == ("ExitError", "7")
+    context = sandbox.create_code_context(language="bash", cwd="/tmp")
+    assert sandbox.run_code("pwd; echo ${x-unset}", context=context).logs.stdout == ["/tmp\n", "unset\n"]
+
+
 def check_contexts(sandbox):
     context = sandbox.create_code_context(cwd="/tmp")
     assert sandbox.run_code("import os; os.getcwd()", context=context).text == "/tmp"
