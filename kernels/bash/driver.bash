@@ -1,6 +1,6 @@
 # The kernel's shell, set up. Its own 1 and 2 are /dev/null, where prompts and the newline of an interrupt go; cells get the real ones.
 # Names of ours begin with __k_; `builtin` is said because users may define functions of any name.
-PS1= PS2= __k_id= __k_code= __k_done= __k_count=0 __k_barrier=0 __k_lines=0 __k_nonce= __k_exit_trap= __k_saved=()
+PS1= PS2= __k_id= __k_code= __k_done= __k_count=0 __k_barrier=0 __k_lines=0 __k_nonce= __k_exit_trap= __k_may_trap= __k_traps= __k_saved=()
 unset PROMPT_COMMAND PS0 HISTFILE
 set +H +m +o history
 shopt -u checkwinsize

@@ -14,11 +14,12 @@ __k_feed() {
 
 # Ends the cell before, answers requests until one is a cell, and leaves its source in __k_code.
 __k_next() {
-  __k_traps=$(builtin trap -p INT; builtin printf '\1'; builtin trap -p EXIT)
+  # Asking for the traps takes a fork, so it begins with the first cell that can set one.
+  [[ ! $__k_may_trap ]] || __k_traps=$(builtin trap -p INT; builtin printf '\1'; builtin trap -p EXIT)
   builtin trap '' INT # a request is read whole, or not at all
   builtin local - __k_options=$-
   builtin set +efuvxC
-  __k_keep_exit_trap "${__k_traps#*$'\1'}"
+  [[ ! $__k_may_trap ]] || __k_keep_exit_trap "${__k_traps#*$'\1'}"
   __k_end_cell
   __k_feed
   while __k_read; do
@@ -81,6 +82,7 @@ __k_begin_cell() {
   __k_change
   __k_id=$__k_request __k_code=$__k_text __k_done= __k_return=${__k_status:-0}
   __k_watch_traps
+  [[ $__k_code == *trap* || $__k_code == *source* || $__k_code == *eval* || $__k_code == *'. '* ]] && __k_may_trap=1
   ((++__k_count))
   __k_send start ",\"id\":\"$__k_id\",\"count\":$__k_count"
   # A failing command of ours would end a shell with errexit.
