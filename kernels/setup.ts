@@ -1,4 +1,4 @@
-// Prepares what kernels need beyond this repository, once: runs each kernel's prepare.sh with the folder to fill.
+// Prepares what kernels need beyond this repository, once: runs each kernel's prepare.sh with the folder to fill, and guestd's own Node in GUESTD_NODE.
 // A kernel that cannot be prepared is said and skipped: the daemon starts without it. `--strict` makes that an error.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -16,6 +16,7 @@ function fingerprint(folder: string, prepared: string): string {
     const path = join(folder, file);
     if (existsSync(path)) hash.update(readFileSync(path));
   }
+  if (readFileSync(join(folder, "prepare.sh"), "utf8").includes("GUESTD_NODE")) hash.update(process.version);
   return hash.digest("hex");
 }
 
@@ -26,7 +27,10 @@ function prepare(kernel: string, folder: string, prepared: string): boolean {
   console.error(`guestd: preparing the ${kernel} kernel in ${prepared}`);
   rmSync(prepared, { recursive: true, force: true });
   mkdirSync(prepared, { recursive: true, mode: 0o755 });
-  const { status } = spawnSync("/bin/sh", [join(folder, "prepare.sh"), prepared], { stdio: ["ignore", 2, 2] });
+  const { status } = spawnSync("/bin/sh", [join(folder, "prepare.sh"), prepared], {
+    stdio: ["ignore", 2, 2],
+    env: { ...process.env, GUESTD_NODE: process.execPath },
+  });
   if (status !== 0) {
     console.error(`guestd: the ${kernel} kernel could not be prepared; it will do with what the machine has`);
     return false;

@@ -25,6 +25,13 @@ export async function send(baseUrl: string, wire: WireRequest): Promise<WireRepl
   return { status: response.statusCode ?? 0, headers: response.headers, body, text: body.toString("utf8") };
 }
 
+/** Only the status: the answer may be a stream without an end, and is not read. */
+export async function statusOf(baseUrl: string, wire: WireRequest): Promise<number> {
+  const response = await open(baseUrl, wire);
+  response.destroy();
+  return response.statusCode ?? 0;
+}
+
 async function open(
   baseUrl: string,
   { method = "POST", path, headers = {}, body }: WireRequest,
