@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BuiltDaemon, startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { REPOSITORY } from "../helpers/daemon.ts";
 import { pythonSdkFolder } from "../helpers/prepare-machine.ts";
+import { SDK_PLACES, type SdkOptions, type SdkPlace } from "../helpers/sdk-place.ts";
 
 const run = promisify(execFile);
 const folder = join(import.meta.dirname, "python");
@@ -17,10 +17,13 @@ function checksOf(module: string): string[] {
 }
 
 /** What a module's checks printed; `note` says how the interpreter ended if that was not well. */
-async function runChecks(module: string, url: string): Promise<{ stdout: string; note: string }> {
+async function runChecks(module: string, options: SdkOptions): Promise<{ stdout: string; note: string }> {
   const script = join(folder, "run_checks.py");
   try {
-    const { stdout } = await run(python, [script, module, url], { cwd: folder, timeout: 110_000 });
+    const { stdout } = await run(python, [script, module, JSON.stringify(inPython(options))], {
+      cwd: folder,
+      timeout: 110_000,
+    });
     return { stdout, note: "" };
   } catch (error) {
     const failure = error as { stdout?: string; stderr?: string; code?: number; signal?: string };
@@ -28,7 +31,18 @@ async function runChecks(module: string, url: string): Promise<{ stdout: string;
   }
 }
 
-describe.each([
+/** The same options in Python's names. */
+function inPython(options: SdkOptions): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}
+
+const [WITHOUT_TOKEN, WITH_TOKEN] = SDK_PLACES;
+const MODULES = [
   "checks_sync",
   "checks_async",
   "checks_charts",
@@ -36,21 +50,28 @@ describe.each([
   "checks_pty_async",
   "checks_watch_sync",
   "checks_watch_async",
-])("%s", (module) => {
-  let daemon: BuiltDaemon;
+];
+/** Terminals and charts pass the gate as commands and code do. */
+const GATED = MODULES.filter((module) => !/charts|pty/.test(module));
+
+describe.each([
+  ...MODULES.map((module) => [module, ...WITHOUT_TOKEN] as const),
+  ...GATED.map((module) => [module, ...WITH_TOKEN] as const),
+])("%s %s", (module, _name, start) => {
+  let place: SdkPlace;
   const errors = new Map<string, string | null>();
   let rest = "";
 
   beforeAll(async () => {
-    daemon = await startBuiltDaemon();
-    const { stdout, note } = await runChecks(module, daemon.url);
+    place = await start();
+    const { stdout, note } = await runChecks(module, place.options);
     rest = note;
     for (const line of stdout.trim().split("\n").filter(Boolean)) {
       const { name, error } = JSON.parse(line) as { name: string; error: string | null };
       errors.set(name, error);
     }
   });
-  afterAll(async () => daemon?.[Symbol.asyncDispose]());
+  afterAll(async () => place?.[Symbol.asyncDispose]());
 
   test.each(checksOf(module))("%s", (name) => {
     expect(errors.has(name), `the check did not run: ${rest}`).toBe(true);

@@ -1,27 +1,6 @@
 import { FileNotFoundError, type FilesystemEvent, FilesystemEventType, InvalidArgumentError, Sandbox } from "e2b";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type BuiltDaemon, startBuiltDaemon } from "../../helpers/built-daemon.ts";
-import { type ControlPlane, startControlPlane } from "../../helpers/control-plane.ts";
-
-const TOKEN = "watch-token-0123456789abcdef";
-
-interface Place {
-  daemon: BuiltDaemon;
-  sandbox: Sandbox;
-  plane?: ControlPlane;
-}
-
-async function withoutToken(): Promise<Place> {
-  const daemon = await startBuiltDaemon();
-  return { daemon, sandbox: await Sandbox.create({ debug: true, sandboxUrl: daemon.url }) };
-}
-
-async function withToken(): Promise<Place> {
-  const daemon = await startBuiltDaemon({ token: TOKEN });
-  const plane = await startControlPlane(daemon.url, TOKEN);
-  const sandbox = await Sandbox.create({ apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: daemon.url });
-  return { daemon, plane, sandbox };
-}
+import { SDK_PLACES, type SdkPlace } from "../../helpers/sdk-place.ts";
 
 /** Collects events; `until` resolves with all so far once there is one that fits. */
 function collector(): { onEvent: (event: FilesystemEvent) => void; until: (text: string) => Promise<string[]> } {
@@ -41,25 +20,21 @@ function collector(): { onEvent: (event: FilesystemEvent) => void; until: (text:
   };
 }
 
-describe.each([
-  ["without a token", withoutToken],
-  ["with a token", withToken],
-])("watchDir %s", (_name, start) => {
-  let place: Place;
+describe.each(SDK_PLACES)("watchDir %s", (_name, start) => {
+  let place: SdkPlace;
+  let sandbox: Sandbox;
   let folder = "";
   beforeAll(async () => {
     place = await start();
+    sandbox = await Sandbox.create(place.options);
   });
-  afterAll(async () => {
-    await place?.plane?.[Symbol.asyncDispose]();
-    await place?.daemon[Symbol.asyncDispose]();
-  });
+  afterAll(async () => place?.[Symbol.asyncDispose]());
   beforeEach(async () => {
-    folder = (await place.sandbox.commands.run("mktemp -d")).stdout.trim();
+    folder = (await sandbox.commands.run("mktemp -d")).stdout.trim();
   });
 
   test("calls back for what is written, renamed and removed", async () => {
-    const { files } = place.sandbox;
+    const { files } = sandbox;
     const { onEvent, until } = collector();
     const handle = await files.watchDir(folder, onEvent);
     await files.write(`${folder}/new`, "content");
@@ -73,7 +48,7 @@ describe.each([
   test("sees what is in new directories, with entries, where that is asked for", async () => {
     const entries = new Map<string, string | undefined>();
     const { onEvent, until } = collector();
-    const handle = await place.sandbox.files.watchDir(
+    const handle = await sandbox.files.watchDir(
       folder,
       (event) => {
         if (event.type === FilesystemEventType.WRITE) entries.set(event.name, event.entry?.path);
@@ -81,9 +56,9 @@ describe.each([
       },
       { recursive: true, includeEntry: true },
     );
-    await place.sandbox.files.makeDir(`${folder}/a`);
+    await sandbox.files.makeDir(`${folder}/a`);
     await until("create a");
-    await place.sandbox.files.write(`${folder}/a/b`, "x");
+    await sandbox.files.write(`${folder}/a/b`, "x");
     await until("write a/b");
     expect([...entries]).toEqual([["a/b", `${folder}/a/b`]]);
     await handle.stop();
@@ -91,16 +66,16 @@ describe.each([
 
   test("calls onExit when it is stopped, and when its time is over", async () => {
     const stopped = Promise.withResolvers<unknown>();
-    const handle = await place.sandbox.files.watchDir(folder, () => undefined, { onExit: stopped.resolve });
+    const handle = await sandbox.files.watchDir(folder, () => undefined, { onExit: stopped.resolve });
     await handle.stop();
     await stopped.promise;
     const over = Promise.withResolvers<Error | undefined>();
-    await place.sandbox.files.watchDir(folder, () => undefined, { timeoutMs: 4000, onExit: over.resolve });
+    await sandbox.files.watchDir(folder, () => undefined, { timeoutMs: 4000, onExit: over.resolve });
     expect(await over.promise).toBeInstanceOf(Error);
   });
 
   test("throws for what is missing and what is no directory", async () => {
-    const { files } = place.sandbox;
+    const { files } = sandbox;
     await files.write(`${folder}/file`, "");
     await expect(files.watchDir(`${folder}/missing`, () => undefined)).rejects.toThrow(FileNotFoundError);
     await expect(files.watchDir(`${folder}/file`, () => undefined)).rejects.toThrow(InvalidArgumentError);

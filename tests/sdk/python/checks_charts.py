@@ -16,8 +16,8 @@ from e2b_code_interpreter.charts import (
 PRELUDE = "import datetime\nimport numpy as np\nimport matplotlib.pyplot as plt\n"
 
 
-def create(url):
-    return Sandbox.create(debug=True, sandbox_url=url)
+def create(options):
+    return Sandbox.create(**options)
 
 
 def chart_of(sandbox, code, kind):

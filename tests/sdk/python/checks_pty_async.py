@@ -9,8 +9,8 @@ from e2b_code_interpreter import AsyncSandbox
 SIZE = PtySize(rows=24, cols=80)
 
 
-async def create(url):
-    return await AsyncSandbox.create(debug=True, sandbox_url=url)
+async def create(options):
+    return await AsyncSandbox.create(**options)
 
 
 class Screen:

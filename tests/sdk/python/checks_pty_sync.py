@@ -7,8 +7,8 @@ from e2b_code_interpreter import Sandbox
 SIZE = PtySize(rows=24, cols=80)
 
 
-def create(url):
-    return Sandbox.create(debug=True, sandbox_url=url)
+def create(options):
+    return Sandbox.create(**options)
 
 
 def finish(handle):

@@ -5,8 +5,8 @@ from e2b import NotFoundException, SandboxException
 from e2b_code_interpreter import Sandbox
 
 
-def create(url):
-    return Sandbox.create(debug=True, sandbox_url=url)
+def create(options):
+    return Sandbox.create(**options)
 
 
 def folder_of(sandbox):

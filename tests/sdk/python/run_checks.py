@@ -1,6 +1,6 @@
 """Runs every check of one module against a daemon and prints one JSON line for each: {"name", "error"}.
 
-Usage: run_checks.py MODULE SANDBOX_URL
+Usage: run_checks.py MODULE OPTIONS, where OPTIONS is what `Sandbox.create` takes, in JSON
 """
 
 import asyncio
@@ -21,8 +21,8 @@ def report(name, error):
     print(json.dumps({"name": name, "error": error}), flush=True)
 
 
-def run_sync(module, url):
-    sandbox = module.create(url)
+def run_sync(module, options):
+    sandbox = module.create(options)
     for name, check in checks_of(module):
         try:
             check(sandbox)
@@ -31,8 +31,8 @@ def run_sync(module, url):
             report(name, traceback.format_exc())
 
 
-async def run_async(module, url):
-    sandbox = await module.create(url)
+async def run_async(module, options):
+    sandbox = await module.create(options)
     for name, check in checks_of(module):
         try:
             await check(sandbox)
@@ -42,12 +42,13 @@ async def run_async(module, url):
 
 
 def main():
-    _, name, url = sys.argv
+    _, name, text = sys.argv
+    options = json.loads(text)
     module = importlib.import_module(name)
     if inspect.iscoroutinefunction(module.create):
-        asyncio.run(run_async(module, url))
+        asyncio.run(run_async(module, options))
     else:
-        run_sync(module, url)
+        run_sync(module, options)
 
 
 main()
