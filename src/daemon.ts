@@ -32,9 +32,11 @@ import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
 import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
+import { codeRoutes } from "./kernels/code-rest.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { executeRoutes } from "./kernels/execute-rest.ts";
+import { nativeContextsRoutes } from "./kernels/native-contexts-rest.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
 import { Access } from "./lifecycle/access.ts";
 import { infoRoutes } from "./lifecycle/info-rest.ts";
@@ -236,6 +238,8 @@ function createRoutes(services: Services): Route[] {
     ...ptyRoutes(terminals),
     ...executeRoutes(contexts),
     ...contextsRoutes(contexts),
+    ...codeRoutes(contexts),
+    ...nativeContextsRoutes(contexts),
   ];
   return routes;
 }

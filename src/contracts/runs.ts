@@ -110,7 +110,7 @@ const EndingName = v.picklist([
 const Holder = v.object({ pid: v.number(), command: v.string() });
 
 /** How a run ended; all null while it runs. */
-const EndMembers = {
+export const EndMembers = {
   ending: v.nullable(EndingName),
   exitCode: v.pipe(v.nullable(v.number()), v.description("null where the program has none")),
   signal: v.nullable(v.string()),

@@ -71,7 +71,7 @@ export class Contexts implements AsyncDisposable {
 
   /** The default context of a language, created if there is none. @throws SandboxError unavailable, not_found (language) */
   async default(name: string): Promise<CodeContext> {
-    const known = this.#defaults.get(this.#languageOf(name));
+    const known = this.#defaults.get(this.languageOf(name));
     if (known) return known.created;
     const context = this.#build({ language: name });
     const created = this.#start(context);
@@ -126,7 +126,7 @@ export class Contexts implements AsyncDisposable {
   }
 
   /** The proper name of a language; of an unknown one the name it was asked by. */
-  #languageOf(name: string | undefined): string {
+  languageOf(name: string | undefined): string {
     const wanted = name || DEFAULT_LANGUAGE;
     return this.#options.registry.normalize(wanted) ?? wanted;
   }
@@ -137,7 +137,7 @@ export class Contexts implements AsyncDisposable {
 
   #build(request: ContextRequest): CodeContext {
     const { registry, exec, runs, log } = this.#options;
-    const language = this.#languageOf(request.language);
+    const language = this.languageOf(request.language);
     const user = exec.defaultUser;
     const cwd = request.cwd || exec.defaultDirectory || user.home;
     return new CodeContext({

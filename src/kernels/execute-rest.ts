@@ -4,12 +4,11 @@ import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
-import { parseExactly } from "../lib/exact-json.ts";
-import { Utf8Decoder } from "../lib/utf8-decoder.ts";
+import { cellOutput } from "./cell-output.ts";
 import type { Contexts } from "./contexts.ts";
 import { kernelFailure, readDetailedBody } from "./detailed-rest.ts";
 import { asciiLine, wireEvent, wireText } from "./results.ts";
-import type { CellEvent, LogChunk, Run } from "./types.ts";
+import type { Run } from "./types.ts";
 
 /** A quiet stream says that it is alive: clients and proxies cut silent connections. */
 const KEEPALIVE_MS = 5000;
@@ -54,30 +53,11 @@ async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
   return RESPONSE_ALREADY_SENT;
 }
 
-/** The log of a cell as lines of the stream. Whatever ends the cell, the last line says so. */
+/** What a cell says as lines of the stream. Whatever ends the cell, the last line says so. */
 async function* cellLines(run: Run, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const decoders = { stdout: new Utf8Decoder(), stderr: new Utf8Decoder() };
-  let eventParts: Buffer[] = [];
-  for await (const chunk of run.log.read({ from: { position: 0 }, follow: true, signal })) {
-    if (chunk.stream === "stdout" || chunk.stream === "stderr") {
-      const { text } = decoders[chunk.stream].push(chunk.bytes);
-      if (text !== "") yield asciiLine(wireText(chunk.stream, text, chunk.timeMs));
-    } else {
-      eventParts.push(chunk.bytes);
-      if (!chunk.endsUnit) continue;
-      const event = parseEvent(eventParts);
-      eventParts = [];
-      for (const stream of ["stdout", "stderr"] as const) {
-        const { text } = decoders[stream].end();
-        if (text !== "") yield asciiLine(wireText(stream, text, chunk.timeMs));
-      }
-      yield asciiLine(wireEvent(event));
-    }
-    run.markDelivered(chunk.position);
+  for await (const output of cellOutput(run, signal)) {
+    const isText = output.type === "text";
+    yield asciiLine(isText ? wireText(output.stream, output.text, output.timeMs) : wireEvent(output.event));
   }
   yield END;
-}
-
-function parseEvent(parts: readonly LogChunk["bytes"][]): CellEvent {
-  return parseExactly(Buffer.concat(parts).toString("utf8")) as CellEvent;
 }

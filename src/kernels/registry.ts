@@ -160,7 +160,6 @@ export class KernelRegistry {
     const offer = this.#offers.get(language);
     if (offer) return offer;
     throw new SandboxError("not_found", `there is no kernel for language ${JSON.stringify(language)}`, {
-      reason: "kernel_unavailable",
       hint: `known: ${this.languages.join(", ")}`,
     });
   }

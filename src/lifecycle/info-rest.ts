@@ -57,6 +57,8 @@ function welcome(c: EdgeContext, version: string): string {
   curl -X DELETE $G/v1/runs/ID                                     kill and forget it
   curl -N $G/v1/run --json '{"shell":"tty","pty":{"cols":80,"rows":24}}' -H 'Accept: text/plain'   the same in a terminal
   ws://…/v1/pty, ws://…/v1/runs/ID/attach                          a terminal of one's own, or part of one (WebSockets)
+  curl $G/v1/code/python --data-binary 'import math; math.pi'      run code: what it prints, then its result (?context=ID)
+  curl $G/v1/contexts --json '{"language":"python"}'               a context of one's own; /ID/interrupt, /ID/restart, DELETE
   curl $G/v1/files/etc/hostname                                    read a file, or list a directory (-H 'Accept: text/plain' as ls does)
   curl -T data.csv $G/v1/files/~/data.csv                          write one in one step; ?append=1, ?durable=1, If-Match
   curl -X DELETE "$G/v1/files/tmp/box?recursive=1"                 remove; mkdir, move, copy, chmod: POST {"op":…}

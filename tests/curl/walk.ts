@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { startTestDaemon, startToyDaemon, type TestDaemon } from "../helpers/daemon.ts";
 
 const run = promisify(execFile);
 
-/** Runs a script of checks against a daemon once, and makes each check a test of its own. */
-export function testWalk(scriptName: string): void {
+/** Runs a script of checks against a daemon once, with the toy kernel if it needs one, and makes each check a test of its own. */
+export function testWalk(scriptName: string, { hasKernel = false } = {}): void {
   const script = join(import.meta.dirname, scriptName);
   const names = [...readFileSync(script, "utf8").matchAll(/^(?:is|has) "([^"]+)"/gm)].map(([, name = ""]) => name);
   const results = new Map<string, string>();
@@ -18,7 +18,7 @@ export function testWalk(scriptName: string): void {
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), "guestd-curl-"));
-    daemon = await startTestDaemon();
+    daemon = await (hasKernel ? startToyDaemon() : startTestDaemon());
     const { stdout } = await run("/bin/sh", [script, daemon.url, scratch], { timeout: 50_000 });
     for (const line of stdout.trim().split("\n")) {
       const [, verdict = "", name = "", came = ""] = /^(ok|not ok) ([^:]*)(?:: (.*))?$/.exec(line) ?? [];

@@ -161,7 +161,7 @@ describe("other contexts", () => {
     await expect(contexts.pick({ contextId: "nope" })).rejects.toMatchObject({ reason: "context_not_found" });
     await expect(contexts.create({ language: "cobol" })).rejects.toMatchObject({
       code: "not_found",
-      reason: "kernel_unavailable",
+      message: `there is no kernel for language "cobol"`,
     });
   });
 

@@ -110,7 +110,6 @@ describe("languages", () => {
   test("that there are not are told with those there are", async () => {
     await expect(createRegistry().program("cobol", "/")).rejects.toMatchObject({
       code: "not_found",
-      reason: "kernel_unavailable",
       message: 'there is no kernel for language "cobol"',
       hint: "known: alpha, alphatyped, beta",
     });

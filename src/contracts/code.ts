@@ -1,0 +1,55 @@
+import * as v from "valibot";
+import { noList, stringMap } from "./json-object.ts";
+import { EndMembers, QueryNumber, Switch } from "./runs.ts";
+
+/** Query of `POST /v1/code/{language}`. */
+export const CodeQuery = v.object({
+  context: v.optional(v.pipe(v.string(), v.description("id of a context; without it the default one of the language"))),
+  timeoutMs: v.optional(v.pipe(QueryNumber, v.description("the cell is interrupted this long after its start; ms"))),
+  status: v.optional(v.pipe(Switch, v.description("the last line of plain text says how the cell ended"))),
+});
+
+/** JSON body of `POST /v1/code/{language}`; any other body is the code itself. */
+export const CodeBody = noList(
+  v.strictObject({
+    code: v.string(),
+    context: v.optional(v.string()),
+    envs: v.optional(v.pipe(stringMap(), v.description("variables for this cell only")), {}),
+    timeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.description("milliseconds; 0 is none"))),
+  }),
+);
+
+/** Answer of a cell that was waited for. */
+export const CodeResult = v.object({
+  id: v.string(),
+  contextId: v.string(),
+  ...EndMembers,
+  count: v.pipe(v.nullable(v.number()), v.description("which cell of its kernel this was")),
+  stdout: v.string(),
+  stderr: v.string(),
+  results: v.array(
+    v.object({
+      isMain: v.pipe(v.boolean(), v.description("the value of the cell, not a display")),
+      data: v.pipe(v.record(v.string(), v.unknown()), v.description("media type to value")),
+    }),
+  ),
+  error: v.nullable(v.object({ name: v.string(), value: v.string(), traceback: v.string() })),
+  omitted: v.optional(
+    v.pipe(
+      v.object({ stdout: v.number(), stderr: v.number(), results: v.number() }),
+      v.description("characters left out at the front, results at the end; the run's log has them"),
+    ),
+  ),
+});
+
+/** Body of `POST /v1/contexts`. */
+export const NewContext = noList(
+  v.strictObject({ language: v.optional(v.pipe(v.string(), v.nonEmpty())), cwd: v.optional(v.string()) }),
+);
+export const NativeContext = v.object({
+  id: v.string(),
+  language: v.string(),
+  cwd: v.string(),
+  cells: v.pipe(v.number(), v.description("cells that wait or run")),
+});
+export const NativeContextList = v.object({ contexts: v.array(NativeContext) });

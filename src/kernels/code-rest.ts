@@ -1,0 +1,97 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { InferOutput } from "valibot";
+import * as contract from "../contracts/code.ts";
+import { readBody } from "../edge/body.ts";
+import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { pump } from "../edge/pump.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { type Route, route } from "../edge/route.ts";
+import { isJson, parseJsonBytes, parseQuery } from "../edge/validate.ts";
+import { SandboxError } from "../errors.ts";
+import { cellEvents, cellResult, cellText, cellTrailers } from "./cell-answers.ts";
+import type { CodeContext } from "./context.ts";
+import type { Contexts } from "./contexts.ts";
+import type { Run } from "./types.ts";
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const KEEPALIVE_MS = 15_000;
+const TRAILERS = "Guestd-Ending, Guestd-Status, Guestd-Exit-Code";
+
+/** `POST /v1/code/{language}`: runs a cell and answers with what it prints and its results. */
+export function codeRoutes(contexts: Contexts): Route[] {
+  return [
+    route("POST /v1/code/:language", { family: "native", access: "token", doc: CODE }, (c) => runCode(c, contexts)),
+  ];
+}
+
+const CODE = {
+  summary: "Run a code cell (the body, or `code` of a JSON body)",
+  tag: "code",
+  query: contract.CodeQuery,
+  body: contract.CodeBody,
+  bodyMedia: ["text/plain"],
+  answers: {
+    200: {
+      description: "plain text as it comes with the ending in a trailer, events, or one JSON value, as `Accept` asks",
+      json: contract.CodeResult,
+      media: ["text/plain", "application/x-ndjson", "text/event-stream"],
+    },
+  },
+};
+
+type Wanted = InferOutput<typeof contract.CodeBody>;
+
+async function runCode(c: EdgeContext, contexts: Contexts): Promise<Response> {
+  const { status = false, ...query } = parseQuery(c, contract.CodeQuery);
+  const wanted = readWanted(c, query, await readBody(c.env.incoming, MAX_BODY_BYTES));
+  const context = await pick(contexts, c.req.param("language") ?? "", wanted.context);
+  const { code, envs, timeoutMs } = wanted;
+  const { signal } = c.var.request;
+  const run = context.execute({ code, envs, timeoutMs: timeoutMs || undefined }, signal);
+  return answer(c, run, { contextId: context.id, hasStatus: status });
+}
+
+function readWanted(
+  c: EdgeContext,
+  query: Omit<InferOutput<typeof contract.CodeQuery>, "status">,
+  body: Buffer,
+): Wanted {
+  if (isJson(c)) return { ...query, ...parseJsonBytes(body, contract.CodeBody) };
+  if (body.length > 0) return { ...query, code: body.toString("utf8"), envs: {} };
+  throw new SandboxError("invalid_argument", "the body is empty: it should be code", {
+    hint: "curl $G/v1/code/python --data-binary '1 + 1'",
+  });
+}
+
+async function pick(contexts: Contexts, language: string, contextId: string | undefined): Promise<CodeContext> {
+  if (!contextId) return contexts.default(language);
+  const context = contexts.get(contextId);
+  if (context.language === contexts.languageOf(language)) return context;
+  const message = `context ${contextId} is one of ${context.language}, not of ${JSON.stringify(language)}`;
+  throw new SandboxError("invalid_argument", message);
+}
+
+async function answer(
+  c: EdgeContext,
+  run: Run,
+  { contextId, hasStatus }: { contextId: string; hasStatus: boolean },
+): Promise<Response> {
+  const { signal } = c.var.request;
+  const format = wantedFormat(c);
+  const headers = { "Guestd-Run-Id": run.id, "Guestd-Context-Id": contextId, Location: `/v1/runs/${run.id}` };
+  if (format === "json") return c.json(await cellResult(run, contextId, signal), 200, headers);
+  const options = { headers: { ...headers, ...streamHeaders(format) } };
+  if (format === "raw") {
+    await pump(cellText(run, hasStatus, signal), c.env.outgoing, {
+      headers: { ...options.headers, Trailer: TRAILERS },
+      trailers: () => cellTrailers(run),
+    });
+    return RESPONSE_ALREADY_SENT;
+  }
+  async function* frames(encoding: "ndjson" | "sse"): AsyncGenerator<Buffer> {
+    for await (const event of cellEvents(run, contextId, signal)) yield encodeEvent(encoding, event);
+  }
+  const keepalive = { bytes: SSE_COMMENT, everyMs: KEEPALIVE_MS };
+  await pump(frames(format), c.env.outgoing, { ...options, ...(format === "sse" && { keepalive }) });
+  return RESPONSE_ALREADY_SENT;
+}

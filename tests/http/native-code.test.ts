@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+
+let daemon: TestDaemon;
+beforeAll(async () => {
+  daemon = await startToyDaemon();
+});
+afterAll(async () => daemon[Symbol.asyncDispose]());
+
+type Answer = Record<string, unknown>;
+
+const post = (path: string, body: string, init: RequestInit = {}): Promise<Response> =>
+  daemon.fetch(path, { method: "POST", body, ...init });
+const run = (code: string, query = "", accept = "application/json"): Promise<Response> =>
+  post(`/v1/code/toy${query}`, code, { headers: { Accept: accept } });
+const result = async (code: string, query = ""): Promise<Answer> => (await run(code, query)).json() as Promise<Answer>;
+
+test("events tell a cell in order, from its start to its end", async () => {
+  const text = await (await run("print a\nresult 1\nthrow oops", "", "application/x-ndjson")).text();
+  const events = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Answer);
+  expect(events.map(({ type }) => type)).toEqual(["start", "count", "output", "result", "error", "end"]);
+  expect(events.at(-1)).toMatchObject({ ending: "finished", detail: "error", exitCode: null });
+});
+
+test("a cell is a run whose log can be read again", async () => {
+  const response = await run("print again", "", "text/plain");
+  expect(await response.text()).toBe("again\n");
+  const path = response.headers.get("location") ?? "";
+  expect(await (await daemon.fetch(path)).json()).toMatchObject({ kind: "cell", state: "ended", ending: "finished" });
+  expect(await (await daemon.fetch(`${path}/log?stream=stdout`)).text()).toBe("again\n");
+});
+
+test("a cell whose time is up ends as one, and its context goes on", async () => {
+  expect(await result("sleep 60000", "?timeoutMs=50")).toMatchObject({ ending: "timeout", detail: "wall" });
+  expect(await result("result 2")).toMatchObject({ ending: "finished", detail: "ok" });
+});
+
+test("a client that leaves interrupts its cell", async () => {
+  const leaving = new AbortController();
+  const headers = { Accept: "application/x-ndjson" };
+  const response = await post("/v1/code/toy", "print on\nsleep 60000", { headers, signal: leaving.signal });
+  const path = `/v1/runs/${response.headers.get("guestd-run-id")}`;
+  leaving.abort();
+  await until(async () => ((await (await daemon.fetch(path)).json()) as Answer)["ending"] === "cancelled");
+  expect(await result("result 3")).toMatchObject({ ending: "finished", detail: "ok" });
+});
+
+test("a kernel that dies is told once, and the next cell has another", async () => {
+  const answer = await result("die");
+  expect(answer["error"]).toMatchObject({ name: "ContextRestarting" });
+  expect(await result("result 4")).toMatchObject({ ending: "finished", detail: "ok" });
+});
+
+test("a context of another language is refused", async () => {
+  const { contextId } = await result("result 5");
+  const response = await post(`/v1/code/other?context=${String(contextId)}`, "1");
+  expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+});
