@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Socket } from "node:net";
 import { crc32 } from "node:zlib";
 
 const CHUNK = Buffer.alloc(1024 * 1024, "bytes of a large body, again and again ");
@@ -35,7 +36,8 @@ export async function uploadPattern(
     if (!outgoing.write(piece)) await Promise.race([once(outgoing, "drain"), answered]);
   }
   if (options.cutAt !== undefined) {
-    if (end === 0) outgoing.flushHeaders();
+    outgoing.flushHeaders();
+    await flushed(outgoing);
     await new Promise<void>((resolve) => {
       outgoing.on("error", () => undefined).on("close", resolve);
       outgoing.destroy();
@@ -48,6 +50,15 @@ export async function uploadPattern(
   await once(incoming, "end");
   outgoing.destroy();
   return { bytes, crc, status: incoming.statusCode ?? 0 };
+}
+
+/** Resolves when the system has everything that was written so far: what is cut before that may never have been sent at all. */
+async function flushed(outgoing: ClientRequest): Promise<void> {
+  const socket = outgoing.socket ?? ((await once(outgoing, "socket")) as [Socket])[0];
+  if (socket.connecting) await once(socket, "connect");
+  await new Promise((resolve) => {
+    socket.write("", resolve);
+  });
 }
 
 /** Downloads a file and keeps nothing of it. */
