@@ -63,6 +63,7 @@ export class Kernel {
   /** Never rejects, as a cell never does. */
   async #execute({ id, text, variables }: Request): Promise<void> {
     this.#isBusy = true;
+    await lateSignals();
     const restore = changeEnvironment(variables);
     this.#channel.begin(id, this.#count);
     const status = await this.#cells.run(text, this.#count);
@@ -86,5 +87,14 @@ export class Kernel {
   #complain(what: string, error: unknown): void {
     if (error instanceof ProcessExit && this.#cells.stop(error)) return;
     process.stderr.write(`${what} ${this.#cells.traces.text(error)}\n`);
+  }
+}
+
+/** Resolves when a signal that was meant for the cell before has been noticed: the loop looks for them between its turns. */
+async function lateSignals(): Promise<void> {
+  for (let turn = 0; turn < 2; turn += 1) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   }
 }

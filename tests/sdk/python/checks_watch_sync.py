@@ -25,7 +25,8 @@ def check_an_upload_is_seen_right_after_it(sandbox):
         sandbox.files.write(folder + "/" + name, "content")
         assert texts(handle) == ["create " + name, "chmod " + name, "write " + name]
     sandbox.files.write(folder + "/f0", "other")
-    assert texts(handle) == ["chmod f0", "write f0"]
+    # What overwrites and then cuts is two writes, which the kernel joins unless somebody reads in between.
+    assert texts(handle) in (["chmod f0", "write f0"], ["chmod f0", "write f0", "write f0"])
     assert texts(handle) == []
     handle.stop()
 

@@ -107,8 +107,10 @@ describe("what a program finds when it starts", () => {
     const program = await start(launcher, ["/bin/sh", "-c", "echo up; exec sleep 60"], { env: { SECRET: "hush" } });
     await program.said(/up/);
     const { shimPid, pid } = program.child;
-    expect(readFileSync(`/proc/${shimPid}/cmdline`, "latin1").replaceAll("\0", "")).toBe("guestd-shim");
-    expect(readFileSync(`/proc/${shimPid}/environ`, "latin1").replaceAll("\0", "")).toBe("");
+    const shown = (file: string): string => readFileSync(`/proc/${shimPid}/${file}`, "latin1").replaceAll("\0", "");
+    // The program may be quicker than the shim, which starts it first.
+    await expect.poll(() => shown("cmdline"), { timeout: 20_000 }).toBe("guestd-shim");
+    await expect.poll(() => shown("environ"), { timeout: 20_000 }).toBe("");
     process.kill(pid, "SIGKILL");
     await program.exit;
     program.child[Symbol.dispose]();
