@@ -208,7 +208,7 @@ static int program_pid;
 static void end_program(int signal_number) {
   (void)signal_number;
   sys(kill, -program_pid, SIGKILL);
-  leave(0); // whoever is left, a fork server's kernels, learns by our death that the daemon is gone
+  leave(0); // a fork server's kernels have shims of their own, which learn it from their reports
 }
 
 // SIGUSR1 when the daemon dies; should it be gone already, nobody would send it.
