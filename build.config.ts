@@ -99,5 +99,5 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   await bundleDaemon();
   for (const driver of drivers()) await bundleDriver(driver);
   compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"]);
-  compile(base64, BASE64_FLAGS, ["base64/base64.c"]);
+  compile(base64, BASE64_FLAGS, ["base64/encode.c", "base64/decode.c"]);
 }

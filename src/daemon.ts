@@ -20,7 +20,7 @@ import { filesRoutes } from "./filesystem/rest.ts";
 import { entryInfo, filesystemRpcRoutes } from "./filesystem/rpc.ts";
 import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
-import { base64Writer } from "./host/base64/base64.ts";
+import { loadBase64 } from "./host/base64/base64.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
@@ -148,7 +148,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     }),
     lifecycle: new Lifecycle({ access, exec, log, onInitialized: () => contexts.reseed() }),
     metrics: stack.use(new Metrics()),
-    writeBase64: base64Writer(join(config.root, "dist", "guestd-base64.so"), log),
+    base64: loadBase64(join(config.root, "dist", "guestd-base64.so"), log),
     processes: new Processes({ runs, exec, cachedLogin }),
     terminals: new Terminals({ runs, exec }),
     filesystem: new Filesystem({ exec, rights, metadata }),
@@ -219,14 +219,14 @@ function createRuns(
 }
 
 function createRoutes(services: Services): Route[] {
-  const { lifecycle, metrics, processes, writeBase64, runControl, contexts, info, access, version } = services;
+  const { lifecycle, metrics, processes, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
   const { watchers, pollers, feeds, changeEntries: entries } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
     ...metricsRoutes(metrics),
-    ...processRpcRoutes({ processes, writeBase64 }),
+    ...processRpcRoutes({ processes, base64 }),
     ...filesystemRpcRoutes(filesystem),
     ...watchRpcRoutes({ watchers, pollers, entries, entryInit: entryInfo }),
     ...watchRoutes({ feeds, entries, entryInit: entryInfo }),

@@ -1,22 +1,24 @@
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import type { Base64Reader } from "../lib/base64.ts";
 import { type SendInputRequest, SendInputRequestSchema } from "./gen/process_pb.js";
 
 const QUOTE = 0x22;
 
 /**
- * Decodes a SendInput request as the generated codec does, but turns base64 into bytes with Buffer, which is fifty times faster:
- * the generated code reads the message without its input, which is put in afterwards.
+ * Decodes a SendInput request as the generated codec does, but turns base64 into bytes with `readBase64`, which is a hundred times
+ * faster: the generated code reads the message without its input, which is put in afterwards.
  * Throws an Error that says what is wrong with the message.
  */
-export function decodeSendInput(codec: "json" | "proto", bytes: Buffer): SendInputRequest {
+export function decodeSendInput(codec: "json" | "proto", bytes: Buffer, readBase64: Base64Reader): SendInputRequest {
   if (codec === "proto") return fromBinary(SendInputRequestSchema, bytes);
   const found = findInput(bytes);
-  const value = found && decodeBase64(bytes.toString("latin1", found.start, found.end));
-  if (!found || !value) return decodeJson(bytes.toString("utf8"));
+  if (!found) return decodeJson(bytes.toString("utf8"));
   const request = decodeJson(bytes.toString("utf8", 0, found.start) + bytes.toString("utf8", found.end));
   const { input } = request;
   // Anywhere else in the message it was no input.
-  if (input?.input.case !== found.kind || input.input.value.length > 0) return decodeJson(bytes.toString("utf8"));
+  const isInput = input?.input.case === found.kind && input.input.value.length === 0;
+  const value = isInput ? readBase64(bytes.subarray(found.start, found.end)) : undefined;
+  if (!input || !value) return decodeJson(bytes.toString("utf8"));
   input.input = { case: found.kind, value };
   return request;
 }
@@ -35,11 +37,4 @@ function findInput(bytes: Buffer): { kind: "stdin" | "pty"; start: number; end: 
   if (opening < 0 || bytes.toString("latin1", afterName, opening).trim() !== ":") return undefined;
   const end = bytes.indexOf(QUOTE, opening + 1);
   return end < 0 ? undefined : { kind: place.kind, start: opening + 1, end };
-}
-
-/** Standard or URL-safe base64, padded or not; undefined where Buffer would skip over something: that is for slower eyes. */
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  const digits = text.endsWith("==") ? text.length - 2 : text.endsWith("=") ? text.length - 1 : text.length;
-  const bytes = Buffer.from(text, "base64");
-  return digits % 4 === 1 || bytes.length !== Math.floor((digits * 3) / 4) ? undefined : bytes;
 }

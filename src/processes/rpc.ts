@@ -1,4 +1,4 @@
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type DataPiece, dataFrames } from "../contracts/data-frames.ts";
 import {
   type ConnectRequest,
@@ -7,7 +7,7 @@ import {
   type ProcessEventSchema,
   type ProcessInfoSchema,
   type ProcessSelector,
-  type SendInputRequestSchema,
+  type SendInputRequest,
   Signal,
   type StartRequest,
   type StreamInputRequest,
@@ -20,7 +20,7 @@ import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
 import { SandboxError } from "../errors.ts";
 import { withAbort } from "../lib/abort.ts";
-import type { Base64Writer } from "../lib/base64.ts";
+import type { Base64 } from "../lib/base64.ts";
 import { Gatherer } from "../lib/gatherer.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
@@ -44,13 +44,13 @@ const NO_OFFSETS: StreamOffsets = { stdout: 0, stderr: 0, pty: 0 };
 
 export interface ProcessRpcDeps {
   processes: Processes;
-  /** How output becomes text in JSON. */
-  writeBase64: Base64Writer;
+  /** How bytes become text in JSON, and text bytes. */
+  base64: Base64;
 }
 
 /** The routes of `process.Process`. */
 export function processRpcRoutes(deps: ProcessRpcDeps): Route[] {
-  const { processes } = deps;
+  const { processes, base64 } = deps;
   const { method } = Process;
   return [
     unaryRoute(method.list, () => ({ processes: processes.list().map(processInfo) })),
@@ -72,7 +72,7 @@ export function processRpcRoutes(deps: ProcessRpcDeps): Route[] {
         await sendInput(processes, selectorOf(process), input?.input, call);
         return {};
       },
-      { decode: decodeInput },
+      { decode: (_schema, codec, bytes) => decodeInput(codec, bytes, base64) },
     ),
     unaryRoute(method.sendSignal, async ({ process, signal, descendants }) => {
       const name = ({ [Signal.SIGKILL]: "SIGKILL", [Signal.SIGTERM]: "SIGTERM" } as const)[signal as 9 | 15];
@@ -137,12 +137,12 @@ async function* connect(deps: ProcessRpcDeps, request: ConnectRequest, call: Cal
 interface Subscription {
   run: Run;
   call: Call;
-  writeBase64: Base64Writer;
+  base64: Base64;
 }
 
 /** The start event, then everything from `from` on as it comes. Aborting ends the subscription, never the process. */
 async function* output(subscription: Subscription, from: LogStart, starts: StreamOffsets): AsyncGenerator<EventItem> {
-  const { run, call, writeBase64 } = subscription;
+  const { run, call, base64 } = subscription;
   const { stdout, stderr, pty } = starts;
   const offsets = { stdout: BigInt(stdout), stderr: BigInt(stderr), pty: BigInt(pty) };
   yield event({ case: "start", value: { pid: run.pid ?? 0, offsets } });
@@ -150,7 +150,7 @@ async function* output(subscription: Subscription, from: LogStart, starts: Strea
   const reading = { from, follow: true, signal, maxChunkBytes: MAX_CHUNK_BYTES, ...IN_BULK };
   const gatherer = new Gatherer();
   for await (const batch of run.log.readBatches({ ...reading, streams: DATA_STREAMS })) {
-    yield dataFrames(codec, batch as DataPiece[], writeBase64);
+    yield dataFrames(codec, batch as DataPiece[], base64.write);
     run.markDelivered(batch.at(-1)?.position ?? 0);
     await gatherer.sent(batch.reduce((sum, chunk) => sum + chunk.bytes.length, 0));
   }
@@ -188,7 +188,7 @@ async function streamInput(
   return {};
 }
 
-type Input = NonNullable<MessageShape<typeof SendInputRequestSchema>["input"]>["input"];
+type Input = NonNullable<SendInputRequest["input"]>["input"];
 
 /** What was queued when the deadline of `call` passes still reaches the program. */
 async function sendInput(
@@ -201,10 +201,10 @@ async function sendInput(
   await withAbort(processes.sendInput(selector, input.case, input.value), call.signal);
 }
 
-function decodeInput(schema: typeof SendInputRequestSchema, codec: Codec, bytes: Buffer): MessageShape<typeof schema> {
+function decodeInput(codec: Codec, bytes: Buffer, base64: Base64): SendInputRequest {
   if (codec === "json" && bytes.length === 0) throw unmarshalError("zero-length payload is not a valid JSON object");
   try {
-    return decodeSendInput(codec, bytes);
+    return decodeSendInput(codec, bytes, base64.read);
   } catch (error) {
     throw unmarshalError(error instanceof Error ? error.message : String(error), error);
   }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { dataFrames, type DataStream } from "../../../src/contracts/data-frames.ts";
-import { writeBase64 } from "../../../src/lib/base64.ts";
+import { portableBase64 } from "../../../src/lib/base64.ts";
 import { ConnectResponseSchema, StartResponseSchema } from "../../../src/contracts/gen/process_pb.js";
 
 const STREAMS: DataStream[] = ["stdout", "stderr", "pty"];
@@ -43,7 +43,7 @@ describe.each([
       const bytes = randomBytes(size);
       for (const offset of size < 200 ? OFFSETS : [0, 2 ** 32 + 7]) {
         const expected = envelope(Buffer.from(toJsonString(schema, create(schema, message(stream, bytes, offset)))));
-        expect(dataFrames("json", [{ stream, bytes, offset }], writeBase64).equals(expected)).toBe(true);
+        expect(dataFrames("json", [{ stream, bytes, offset }], portableBase64.write).equals(expected)).toBe(true);
       }
     }
   });
@@ -53,7 +53,7 @@ describe.each([
       const bytes = randomBytes(size);
       for (const offset of size < 200 ? OFFSETS : [0, 2 ** 32 + 7]) {
         const expected = envelope(toBinary(schema, create(schema, message(stream, bytes, offset))));
-        expect(dataFrames("proto", [{ stream, bytes, offset }], writeBase64).equals(expected)).toBe(true);
+        expect(dataFrames("proto", [{ stream, bytes, offset }], portableBase64.write).equals(expected)).toBe(true);
       }
     }
   });
@@ -61,7 +61,7 @@ describe.each([
 
 test("frames of a part of a larger buffer hold that part only", () => {
   const part = Buffer.from("xxhelloxx").subarray(2, 7);
-  const json = dataFrames("json", [{ stream: "stdout", bytes: part, offset: 0 }], writeBase64)
+  const json = dataFrames("json", [{ stream: "stdout", bytes: part, offset: 0 }], portableBase64.write)
     .subarray(5)
     .toString();
   expect(json).toBe('{"event":{"data":{"stdout":"aGVsbG8=","offset":"0"}}}');
@@ -73,6 +73,6 @@ test.each(["json", "proto"] as const)("several pieces are their frames one behin
     bytes: randomBytes(size),
     offset: index * 1000,
   }));
-  const single = pieces.map((piece) => dataFrames(codec, [piece], writeBase64));
-  expect(dataFrames(codec, pieces, writeBase64).equals(Buffer.concat(single))).toBe(true);
+  const single = pieces.map((piece) => dataFrames(codec, [piece], portableBase64.write));
+  expect(dataFrames(codec, pieces, portableBase64.write).equals(Buffer.concat(single))).toBe(true);
 });

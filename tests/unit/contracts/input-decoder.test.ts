@@ -1,23 +1,37 @@
+import { join } from "node:path";
 import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
-import { describe, expect, test } from "vitest";
-import { SendInputRequestSchema } from "../../../src/contracts/gen/process_pb.js";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type SendInputRequest, SendInputRequestSchema } from "../../../src/contracts/gen/process_pb.js";
 import { decodeSendInput } from "../../../src/contracts/input-decoder.ts";
+import { loadBase64 } from "../../../src/host/base64/base64.ts";
+import { portableBase64 } from "../../../src/lib/base64.ts";
+import { createLogger } from "../../../src/log.ts";
+import { REPOSITORY } from "../../helpers/daemon.ts";
+
+const log = createLogger({ level: "warn", format: "json", write: (line) => expect.unreachable(line) });
+const library = loadBase64(join(REPOSITORY, "dist", "guestd-base64.so"), log);
+let readBase64 = portableBase64.read;
+const decode = (codec: "json" | "proto", bytes: Buffer): SendInputRequest => decodeSendInput(codec, bytes, readBase64);
 
 /** What decoding ends with: the message as JSON, or that it was refused. */
-function outcome(decode: () => unknown): unknown {
+function outcome(act: () => unknown): unknown {
   try {
-    return toJson(SendInputRequestSchema, decode() as ReturnType<typeof decodeSendInput>);
+    return toJson(SendInputRequestSchema, act() as SendInputRequest);
   } catch {
     return "refused";
   }
 }
 
-const ours = (json: string): unknown => outcome(() => decodeSendInput("json", Buffer.from(json)));
+const ours = (json: string): unknown => outcome(() => decode("json", Buffer.from(json)));
 const generated = (json: string): unknown =>
   outcome(() => fromJson(SendInputRequestSchema, JSON.parse(json) as JsonValue, { ignoreUnknownFields: true }));
 const withStdin = (text: string): string => JSON.stringify({ process: { pid: 1 }, input: { stdin: text } });
 
-describe("input as JSON", () => {
+describe.each(["the library's", "Node's"] as const)("input as JSON, with %s base64", (whose) => {
+  beforeEach(() => {
+    readBase64 = whose === "Node's" ? portableBase64.read : library.read;
+  });
+
   test.each([
     ["stdin", '{"process":{"pid":42},"input":{"stdin":"aGk="}}'],
     ["pty", '{"process":{"tag":"x"},"input":{"pty":"aGk="}}'],
@@ -36,6 +50,7 @@ describe("input as JSON", () => {
     ["a list for bytes", '{"process":{"pid":1},"input":{"stdin":[104]}}'],
     ["a text for an input", '{"process":{"pid":1},"input":"aGk="}'],
     ["a list for an input", '{"process":{"pid":1},"input":[]}'],
+    ["base64 under an unknown member", '{"process":{"pid":1},"z":{"stdin":"aGkhaGkh"},"input":{}}'],
     ["unknown members", '{"process":{"pid":1,"x":1},"input":{"stdin":"aGk=","y":{}},"z":[]}'],
     ["a selector with both", '{"process":{"pid":1,"tag":"x"},"input":{"stdin":"aGk="}}'],
     ["a pid as text", '{"process":{"pid":"7"},"input":{"stdin":"aGk="}}'],
@@ -81,13 +96,13 @@ describe("input as JSON", () => {
   test("of megabytes comes out byte for byte", () => {
     const bytes = Buffer.alloc(3_000_001, "\u00ff\0ab", "latin1");
     for (const text of [bytes.toString("base64"), bytes.toString("base64url")]) {
-      const { input } = decodeSendInput("json", Buffer.from(withStdin(text))).input ?? {};
+      const { input } = decode("json", Buffer.from(withStdin(text))).input ?? {};
       expect(input?.case === "stdin" && Buffer.from(input.value).equals(bytes)).toBe(true);
     }
   });
 
   test("that is no JSON is an error that says so", () => {
-    expect(() => decodeSendInput("json", Buffer.from("{"))).toThrow(/JSON/);
+    expect(() => decode("json", Buffer.from("{"))).toThrow(/JSON/);
   });
 });
 
@@ -98,7 +113,7 @@ describe("input as protobuf", () => {
       input: { input: { case: "pty", value: new Uint8Array([0, 255, 1]) } },
     });
     const bytes = Buffer.from(toBinary(SendInputRequestSchema, message));
-    expect(decodeSendInput("proto", bytes)).toEqual(fromBinary(SendInputRequestSchema, bytes));
-    expect(() => decodeSendInput("proto", bytes.subarray(0, 3))).toThrow();
+    expect(decode("proto", bytes)).toEqual(fromBinary(SendInputRequestSchema, bytes));
+    expect(() => decode("proto", bytes.subarray(0, 3))).toThrow();
   });
 });
