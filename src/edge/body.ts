@@ -2,10 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { SandboxError } from "../errors.ts";
 
 /**
- * The whole request body.
+ * The whole request body. What came in several pieces is put together in memory that `takeMemory` gives.
  * @throws SandboxError resource_exhausted over `maxBytes`, canceled when the client breaks off
  */
-export async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export async function readBody(
+  incoming: IncomingMessage,
+  maxBytes: number,
+  takeMemory: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes),
+): Promise<Buffer> {
   const declared = Number(incoming.headers["content-length"] ?? 0);
   if (declared > maxBytes) throw bodyTooLarge(maxBytes);
   const chunks: Buffer[] = [];
@@ -15,7 +19,10 @@ export async function readBody(incoming: IncomingMessage, maxBytes: number): Pro
     if (size > maxBytes) throw bodyTooLarge(maxBytes);
     chunks.push(chunk);
   }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+  if (chunks.length === 1 && chunks[0]) return chunks[0];
+  const body = takeMemory(size);
+  chunks.reduce((at, chunk) => at + chunk.copy(body, at), 0);
+  return body;
 }
 
 /**

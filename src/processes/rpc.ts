@@ -22,6 +22,7 @@ import { SandboxError } from "../errors.ts";
 import { withAbort } from "../lib/abort.ts";
 import type { Base64 } from "../lib/base64.ts";
 import { Gatherer } from "../lib/gatherer.ts";
+import { SpareMemory } from "../lib/spare-memory.ts";
 import { endEvent } from "./end-event.ts";
 import type { Processes } from "./processes.ts";
 import { IN_BULK } from "./run-stream.ts";
@@ -72,7 +73,11 @@ export function processRpcRoutes(deps: ProcessRpcDeps): Route[] {
         await sendInput(processes, selectorOf(process), input?.input, call);
         return {};
       },
-      { decode: (_schema, codec, bytes) => decodeInput(codec, bytes, base64) },
+      {
+        decode: (_schema, codec, bytes) => decodeInput(codec, bytes, base64),
+        // The program has taken the input when the handler is done.
+        memory: new SpareMemory(),
+      },
     ),
     unaryRoute(method.sendSignal, async ({ process, signal, descendants }) => {
       const name = ({ [Signal.SIGKILL]: "SIGKILL", [Signal.SIGTERM]: "SIGTERM" } as const)[signal as 9 | 15];

@@ -1,3 +1,7 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempDisposableSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import {
@@ -59,6 +63,19 @@ const sendInput = (process: object, text: string): Promise<Answer> =>
   call("SendInput", { process, input: { stdin: base64(text) } });
 const kill = (process: object): Promise<Answer> => call("SendSignal", { process, signal: "SIGNAL_SIGKILL" });
 
+/** Sends large pieces one after the other to a program that tells their digest. */
+async function hashInPieces(seed: number): Promise<void> {
+  const { process, rest } = await begin(shell("sha256sum", { stdin: true }));
+  const pieces = [1, 2, 3, 4].map((index) => Buffer.alloc(1_000_003 + seed, `${seed}${index}`));
+  for (const piece of pieces) {
+    expect((await call("SendInput", { process, input: { stdin: piece.toString("base64") } })).status).toBe(200);
+  }
+  await call("CloseStdin", { process });
+  expect(await rest()).toContain(sha256(Buffer.concat(pieces)));
+}
+
+const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
 describe("standard input", () => {
   test.each([
     ["absent", undefined, /^pipe:/],
@@ -106,6 +123,29 @@ describe("standard input", () => {
     expect(performance.now() - began).toBeLessThan(20_000);
     await stream.until(() => false);
     expect(await stuck).toMatchObject({ status: 400, code: "failed_precondition" });
+  });
+
+  test("of megabytes stays each program's own, also what a client has left behind", async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-input-"));
+    const go = join(folder.path, "go");
+    const left = randomBytes(1_500_000);
+    const { process, stream, rest } = await begin(
+      shell('head -c 1 >/dev/null; mkfifo "$GO"; echo begun; read -r _ <"$GO"; sha256sum', {
+        stdin: true,
+        process: { envs: { GO: go } },
+      }),
+    );
+    const leaver = new AbortController();
+    const body = JSON.stringify({ process, input: { stdin: left.toString("base64") } });
+    const request = { method: "POST", headers: JSON_UNARY, body, signal: leaver.signal };
+    const abandoned = fetch(`${daemon.url}/process.Process/SendInput`, request).catch((error: unknown) => error);
+    await stream.until((event) => outputOf([event]) !== "");
+    leaver.abort();
+    await abandoned;
+    await Promise.all([0, 1, 2].map((index) => hashInPieces(index)));
+    expect((await call("CloseStdin", { process })).status).toBe(200);
+    writeFileSync(go, "\n");
+    expect(await rest()).toContain(sha256(left.subarray(1)));
   });
 
   test("has a bound: beyond it the program must read first", async () => {
