@@ -1,24 +1,8 @@
+import type { ConfigField } from "./config-field.ts";
+import { KERNEL_FIELDS, type KernelConfigValues } from "./kernel-config-fields.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
 
-/** One setting: its flag, the environment variable beside it, how it is read and what `--help` says. */
-export interface ConfigField {
-  flag: string;
-  env: string;
-  kind: "text" | "flag" | "list" | "integer" | "choice" | "port";
-  help: string;
-  default: unknown;
-  /** Shown instead of the default's own text. */
-  defaultText?: string;
-  /** Shown as the value's name in `--help`. */
-  unit?: string;
-  min?: number;
-  max?: number;
-  choices?: readonly string[];
-  /** A port that may also be `off`. */
-  allowsOff?: boolean;
-}
-
-export interface ConfigValues {
+export interface ConfigValues extends KernelConfigValues {
   host: string;
   port: number;
   interpreterPort: number | "off";
@@ -29,9 +13,6 @@ export interface ConfigValues {
   areFilesAsUser: boolean;
   isStrictInterpreter: boolean;
   isLoginCached: boolean;
-  kernels: readonly string[] | undefined;
-  preload: readonly string[];
-  spareKernels: number;
   preparedDir: string | undefined;
   stateDir: string | undefined;
   logLevel: LogLevel;
@@ -123,34 +104,7 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     default: false,
     help: "run bash -l -c X as bash -c X in the environment of an earlier login, where that makes no difference",
   },
-  kernels: {
-    flag: "kernels",
-    env: "GUESTD_KERNELS",
-    kind: "list",
-    unit: "language",
-    default: undefined,
-    defaultText: "every language that works here",
-    help: "languages to offer; repeatable, or separated by commas",
-  },
-  preload: {
-    flag: "preload",
-    env: "GUESTD_PRELOAD",
-    kind: "list",
-    unit: "module",
-    default: ["numpy", "pandas", "matplotlib"],
-    defaultText: "numpy,pandas,matplotlib where installed",
-    help: "what fork servers (Python has one) import ahead of time",
-  },
-  spareKernels: {
-    flag: "spare-kernels",
-    env: "GUESTD_SPARE_KERNELS",
-    kind: "integer",
-    unit: "count",
-    min: 0,
-    max: 16,
-    default: 1,
-    help: "kernels of a language that are kept ready, where that saves much; none while memory is short",
-  },
+  ...KERNEL_FIELDS,
   preparedDir: {
     flag: "prepared-dir",
     env: "GUESTD_PREPARED_DIR",

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { takeFromEnvironment } from "./host/libc.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
-import { CONFIG_FIELDS, type ConfigField, type ConfigValues } from "./config-fields.ts";
+import type { ConfigField } from "./config-field.ts";
+import { CONFIG_FIELDS, type ConfigValues } from "./config-fields.ts";
 import { readField } from "./read-field.ts";
 
 /** A start that cannot be: the message is for a person, one line. */

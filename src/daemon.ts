@@ -26,6 +26,7 @@ import { ExecContext } from "./host/exec-context.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
 import type { FileRights } from "./host/file-access.ts";
 import { Launcher } from "./host/launcher.ts";
+import { hasFreeMemory } from "./host/memory.ts";
 import { Mounts } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
@@ -192,11 +193,25 @@ function createWatching(
 function createContexts(
   deps: Pick<ContextsOptions, "registry" | "launcher" | "runs" | "exec" | "log">,
   stateDir: string,
-  { preload, spareKernels }: Config,
+  config: Config,
 ): Contexts {
+  const { preload, spareKernels, cellOutputBytes: maxOutputBytes } = config;
+  const limits = {
+    maxContexts: config.maxContexts,
+    idleMs: config.contextIdleSeconds * 1000,
+    whenMemoryIsLow: config.lowMemoryContexts,
+  };
   const pipesFolder = join(stateDir, "pipes");
   mkdirSync(pipesFolder, { recursive: true, mode: 0o711 });
-  return new Contexts({ ...deps, pipesFolder, preload, spareKernels });
+  return new Contexts({
+    ...deps,
+    pipesFolder,
+    preload,
+    spareKernels,
+    maxOutputBytes,
+    limits,
+    hasFreeMemory: () => hasFreeMemory(config.lowMemoryPercent / 100),
+  });
 }
 
 function createRuns(
@@ -265,7 +280,9 @@ function limitsOf(config: Config): Record<string, number> {
   const { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds } = config;
   const { watchedDirectories, keptWatchEvents, watcherIdleSeconds } = config;
   const watching = { watchedDirectories, keptWatchEvents, watcherIdleSeconds };
-  return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds, ...watching };
+  const { maxContexts, contextIdleSeconds, cellOutputBytes } = config;
+  const code = { maxContexts, contextIdleSeconds, cellOutputBytes };
+  return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds, ...watching, ...code };
 }
 
 function urlOf(host: string, port: number): string {

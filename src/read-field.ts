@@ -1,4 +1,4 @@
-import type { ConfigField } from "./config-fields.ts";
+import type { ConfigField } from "./config-field.ts";
 
 const TRUE = new Set(["true", "1", "yes", "on"]);
 const FALSE = new Set(["false", "0", "no", "off"]);

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
-import { EndMembers, QueryNumber, Switch } from "./runs.ts";
+import { EndMembers, InterruptionMembers, QueryNumber, Switch } from "./runs.ts";
 
 /** Query of `POST /v1/code/{language}`. */
 export const CodeQuery = v.object({
@@ -51,5 +51,20 @@ export const NativeContext = v.object({
   language: v.string(),
   cwd: v.string(),
   cells: v.pipe(v.number(), v.description("cells that wait or run")),
+  createdAt: v.string(),
+  idleMs: v.pipe(v.number(), v.description("how long no cell has run or waited")),
+  lastLoss: v.pipe(
+    v.nullable(v.object({ at: v.string(), reason: v.string() })),
+    v.description("when and why its state was last lost without a restart having been asked for"),
+  ),
+});
+/** Query of `POST /v1/contexts/{id}/interrupt`. */
+export const InterruptQuery = v.object({
+  graceMs: v.optional(v.pipe(QueryNumber, v.description("how long the cell may take to stop; 5000 unless given"))),
+  kill: v.optional(v.pipe(Switch, v.description("0: a cell that does not stop goes on; else its kernel is replaced"))),
+});
+export const Interruption = v.object({
+  ...InterruptionMembers,
+  runId: v.pipe(v.nullable(v.string()), v.description("the cell that was meant; null when none ran")),
 });
 export const NativeContextList = v.object({ contexts: v.array(NativeContext) });

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { InterruptionMembers } from "./runs.ts";
 import { noList, stringMap } from "./json-object.ts";
 
 /** An empty string is as good as absent. */
@@ -22,4 +23,9 @@ export const ExecuteBody = noList(
 export const CreateContextBody = noList(v.object({ language: Selector, cwd: Selector }));
 
 export const Context = v.object({ id: v.string(), language: v.string(), cwd: v.string() });
+/** Answer of `POST /contexts/{id}/interrupt`: what the native one says, in this face's spelling. */
+export const Interruption = v.object({
+  outcome: InterruptionMembers.outcome,
+  state_kept: InterruptionMembers.stateKept,
+});
 export const ContextList = v.array(Context);

@@ -109,6 +109,17 @@ const EndingName = v.picklist([
 ]);
 const Holder = v.object({ pid: v.number(), command: v.string() });
 
+/** What came of asking a code cell to stop. */
+export const InterruptionMembers = {
+  outcome: v.pipe(
+    v.picklist(["interrupted", "finished", "ignored", "killed"]),
+    v.description(
+      "finished: by itself, before it was reached or in spite of it; ignored: it goes on; killed: with its kernel",
+    ),
+  ),
+  stateKept: v.pipe(v.boolean(), v.description("whether variables and whatever else the kernel holds are still there")),
+};
+
 /** How a run ended; all null while it runs. */
 export const EndMembers = {
   ending: v.nullable(EndingName),
@@ -117,6 +128,9 @@ export const EndMembers = {
   detail: v.optional(v.pipe(v.string(), v.description("which deadline, who cancelled, what failed"))),
   usage: v.nullable(Usage),
   pipesHeldBy: v.optional(v.array(Holder)),
+  interruption: v.optional(
+    v.pipe(v.object(InterruptionMembers), v.description("of a code cell that was asked to stop")),
+  ),
 };
 
 export const Run = v.object({

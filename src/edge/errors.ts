@@ -35,7 +35,6 @@ const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   host_not_allowed: 421,
   idempotency_mismatch: 422,
   is_directory: 400,
-  kernel_unavailable: 500,
   log_trimmed: 410,
   no_space: 507,
   not_acceptable: 406,

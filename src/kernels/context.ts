@@ -1,16 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { SandboxError } from "../errors.ts";
 import type { Identity } from "../host/users.ts";
-import { delay, onAbort, withAbort } from "../lib/abort.ts";
+import { onAbort, withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
-import type { Ending } from "../runs/ending.ts";
-import { endWithoutProgram } from "../runs/ending.ts";
+import { type Ending, endWithoutProgram, type Interruption } from "../runs/ending.ts";
 import type { Runs } from "../runs/runs.ts";
+import { CellStop, type StopRequest } from "./cell-stop.ts";
 import type { Kernel } from "./kernel.ts";
 import { KernelSeat } from "./kernel-seat.ts";
-import type { CellEvent, CellStatus, Environment, Run } from "./types.ts";
+import { RunSink } from "./run-sink.ts";
+import type { CellEvent, Environment, Run } from "./types.ts";
 
 export interface CellRequest {
   code: string;
@@ -20,12 +21,6 @@ export interface CellRequest {
   timeoutMs?: number | undefined;
 }
 
-/** What may end a cell before its time: its client, or whoever resolves `stop` first. */
-interface CellLimits {
-  signal: AbortSignal;
-  stop: PromiseWithResolvers<Ending>;
-}
-
 export interface ContextOptions {
   language: string;
   /** As it was asked for; kernels start there if they can. */
@@ -33,16 +28,23 @@ export interface ContextOptions {
   user: string;
   runs: Runs;
   log: Logger;
+  /** Text and results of one cell that are kept, in bytes. */
+  maxOutputBytes: number;
   /** Starts a kernel of the context's language; rejects with the signal's reason when that aborts first. */
   startKernel: (signal: AbortSignal) => Promise<Kernel>;
   /** All variables that a kernel would be started with now. */
   environment: (user: Identity) => Environment;
 }
 
-/** Between SIGINTs to a cell that does not stop. */
-const INTERRUPT_REPEAT_MS = 250;
-/** After this long a cell that does not stop loses its kernel. */
-const INTERRUPT_GRACE_MS = 5000;
+/** When and why a context lost its state without anybody having asked for that. */
+export interface StateLoss {
+  at: Date;
+  reason: string;
+}
+
+/** What came of interrupting a context; `run` is the cell that was meant, if one ran. */
+export type ContextInterruption = Interruption & { run: Run | undefined };
+
 const CONNECTION_CLOSED = "Connection to the execution was closed before the execution was finished";
 
 /**
@@ -53,11 +55,16 @@ export class CodeContext {
   readonly id: string = randomUUID();
   readonly language: string;
   readonly cwd: string;
+  readonly createdAt = new Date();
   readonly #options: ContextOptions;
   readonly #queue = new Mutex();
   readonly #seat: KernelSeat;
-  /** Stops the cell whose turn it is. */
-  #stopCell: ((reason: Ending) => void) | undefined;
+  /** The cell whose turn it is. */
+  #turn: { run: Run; stop: CellStop } | undefined;
+  #lastLoss: StateLoss | undefined;
+  /** A loss that no cell was told of yet. */
+  #untoldLoss: StateLoss | undefined;
+  #usedAtMs = performance.now();
 
   constructor(options: ContextOptions) {
     this.language = options.language;
@@ -65,7 +72,7 @@ export class CodeContext {
     this.#options = options;
     this.#seat = new KernelSeat({
       start: options.startKernel,
-      onDeath: (reason) => options.log.warn("kernel.died", { contextId: this.id, language: this.language, reason }),
+      onDeath: (reason) => this.#noteLoss(reason),
     });
   }
 
@@ -74,9 +81,20 @@ export class CodeContext {
     return this.#queue.size;
   }
 
+  /** How long no cell has run or waited, in milliseconds. */
+  get idleMs(): number {
+    return this.queueLength > 0 ? 0 : performance.now() - this.#usedAtMs;
+  }
+
+  /** The last time its state was lost, if ever. */
+  get lastLoss(): StateLoss | undefined {
+    return this.#lastLoss;
+  }
+
   /** Resolves when a kernel is ready. @throws SandboxError unavailable */
   async start(): Promise<void> {
     await this.#seat.live();
+    this.#usedAtMs = performance.now();
   }
 
   /**
@@ -99,9 +117,15 @@ export class CodeContext {
     return run;
   }
 
-  /** Interrupts the cell that runs, if one does; those that wait come next. A cell that does not stop loses its kernel. */
-  interrupt(): void {
-    this.#stopCell?.({ type: "cancelled", by: "an interrupt of the context" });
+  /**
+   * Interrupts the cell that runs, if one does; those that wait come next. One that has not stopped after `graceMs` loses
+   * its kernel, or goes on if `isGentle`. Resolves when that is known.
+   */
+  async interrupt(options: Omit<StopRequest, "reason"> = {}): Promise<ContextInterruption> {
+    if (!this.#turn) return { outcome: "finished", isStateKept: true, run: undefined };
+    const { run, stop } = this.#turn;
+    const came = await stop.request({ reason: { type: "cancelled", by: "an interrupt of the context" }, ...options });
+    return { ...came, run };
   }
 
   /**
@@ -109,6 +133,7 @@ export class CodeContext {
    * @throws SandboxError unavailable, not_found when the context is removed meanwhile
    */
   async restart(): Promise<void> {
+    this.#untoldLoss = undefined;
     await this.#seat.renew();
   }
 
@@ -125,43 +150,47 @@ export class CodeContext {
   /** Never rejects: whatever happens becomes the run's end. */
   async #execute(run: Run, request: CellRequest, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
+    const stop = new CellStop({ onStuck: (pid) => this.#warn("kernel.stuck", { pid }) });
+    run.onStop = async (reason) => void (await Promise.all([stop.request({ reason }), run.ended]));
+    using _client = onAbort(signal, () => this.#stop(stop, { type: "cancelled", by: "the client" }));
     let ending: Ending;
     try {
-      using _turn = await this.#queue.lock(signal);
-      const stop = Promise.withResolvers<Ending>();
-      this.#stopCell = stop.resolve;
-      ending = await this.#runCell(run, request, { signal, stop });
+      using _turn = await this.#queue.lock(stop.signal);
+      this.#turn = { run, stop };
+      ending = await this.#runCell(run, request, stop);
     } catch (error) {
-      ending = this.#neverRan(run, error, signal);
+      ending = this.#neverRan(run, error, stop);
     }
-    run.finish(endWithoutProgram(ending, performance.now() - startedAt));
+    if (this.#turn?.run === run) this.#turn = undefined;
+    this.#usedAtMs = performance.now();
+    run.finish(endWithoutProgram(ending, performance.now() - startedAt, stop.interruption));
   }
 
-  #neverRan(run: Run, error: unknown, signal: AbortSignal): Ending {
-    if (signal.aborted) return { type: "cancelled", by: "the client, before the cell began" };
+  #neverRan(run: Run, error: unknown, { reason }: CellStop): Ending {
+    if (reason) {
+      appendEvent(run, { type: "error", name: "KeyboardInterrupt", value: "", traceback: "" });
+      return reason.type === "cancelled" ? { ...reason, by: `${reason.by}, before the cell began` } : reason;
+    }
     const message = this.#seat.isClosed ? CONNECTION_CLOSED : error instanceof Error ? error.message : String(error);
     appendEvent(run, { type: "error", name: "UnexpectedEndOfExecution", value: message, traceback: "" });
     return { type: "lost", message };
   }
 
-  async #runCell(run: Run, request: CellRequest, limits: CellLimits): Promise<Ending> {
-    const { signal } = limits;
-    const kernel = await withAbort(this.#preparedKernel(), signal);
+  async #runCell(run: Run, { code, envs, timeoutMs }: CellRequest, stop: CellStop): Promise<Ending> {
+    const kernel = await withAbort(this.#preparedKernel(), stop.signal);
+    stop.signal.throwIfAborted();
     run.log.onDrain = () => kernel.resumeOutput();
-    const done = kernel.execute(run.id, request.code, request.envs, {
-      text: (stream, bytes) => {
-        run.log.append(stream, bytes, { isUnit: true });
-        return !run.log.isFull;
-      },
-      event: (event) => appendEvent(run, event),
-    });
+    const sink = new RunSink({ run, stop, maxBytes: this.#options.maxOutputBytes, preface: this.#lossNotice() });
+    const done = kernel.execute(run.id, code, envs, sink);
+    stop.begin(kernel, done);
     using _timer =
-      request.timeoutMs === undefined
+      timeoutMs === undefined
         ? undefined
-        : longTimeout(() => limits.stop.resolve({ type: "timeout", which: "wall" }), request.timeoutMs);
-    const status = await this.#untilDone(run, kernel, done, limits);
-    if (status === "died") return this.#diedUnder(run, kernel);
-    return run.endReason ?? { type: "finished", status };
+        : longTimeout(() => this.#stop(stop, { type: "timeout", which: "wall" }), timeoutMs);
+    const status = await done;
+    if (status === "died") return this.#diedUnder(run, kernel, stop);
+    // One that was asked to stop and came to an end of its own all the same was not ended by that.
+    return stop.reason && status === "interrupted" ? stop.reason : { type: "finished", status };
   }
 
   /** A live kernel with the variables as they are now; one that ends meanwhile costs no cell. */
@@ -177,45 +206,41 @@ export class CodeContext {
     }
   }
 
-  /** Waits for the cell; when its client goes or it is stopped, it is interrupted, and its kernel killed if that does not help. */
-  async #untilDone(
-    run: Run,
-    kernel: Kernel,
-    done: Promise<CellStatus | "died">,
-    { signal, stop }: CellLimits,
-  ): Promise<CellStatus | "died"> {
-    using _client = onAbort(signal, () => stop.resolve({ type: "cancelled", by: "the client" }));
-    const first = await Promise.race([done, stop.promise]);
-    if (typeof first === "string") return first;
-    run.decideEnding(first);
-    return this.#interrupt(kernel, done);
-  }
-
-  /** SIGINT until the cell has ended; a cell that does not stop loses its kernel. */
-  async #interrupt(kernel: Kernel, done: Promise<CellStatus | "died">): Promise<CellStatus | "died"> {
-    const deadline = performance.now() + INTERRUPT_GRACE_MS;
-    while (performance.now() < deadline) {
-      kernel.interrupt();
-      const outcome = await Promise.race([done, delay(INTERRUPT_REPEAT_MS)]);
-      if (outcome) return outcome;
-    }
-    this.#options.log.warn("kernel.stuck", { contextId: this.id, language: this.language, pid: kernel.pid });
-    await kernel.kill();
-    return done;
+  #stop(stop: CellStop, reason: Ending): void {
+    stop.request({ reason }).catch((error: unknown) => this.#warn("cell.stop_failed", { error: String(error) }));
   }
 
   /** Exactly one error tells the cell's client that its kernel is gone, and why. */
-  async #diedUnder(run: Run, kernel: Kernel): Promise<Ending> {
+  async #diedUnder(run: Run, kernel: Kernel, stop: CellStop): Promise<Ending> {
     const { status, reason } = await kernel.exited;
     if (this.#seat.wasDropped(kernel)) {
       appendEvent(run, { type: "error", name: "UnexpectedEndOfExecution", value: CONNECTION_CLOSED, traceback: "" });
       return { type: "cancelled", by: "restart or removal of the context" };
     }
-    const value = `Context was restarted: ${reason}`;
+    const why = stop.hasKilled ? `${reason}, since the cell did not stop when it was interrupted` : reason;
+    this.#lastLoss = { at: new Date(), reason: why };
+    this.#untoldLoss = undefined;
+    const value = `Context was restarted: ${why}`;
     appendEvent(run, { type: "error", name: "ContextRestarting", value, traceback: "" });
-    if (run.endReason) return run.endReason;
+    if (stop.reason) return stop.reason;
     if (!status) return { type: "lost", message: "the shim of the kernel was killed" };
     return "code" in status ? { type: "exited", code: status.code } : { type: "signaled", ...status };
+  }
+
+  #noteLoss(reason: string): void {
+    this.#lastLoss = this.#untoldLoss = { at: new Date(), reason };
+    this.#warn("kernel.died", { reason });
+  }
+
+  #warn(event: string, facts: Record<string, string | number>): void {
+    this.#options.log.warn(event, { contextId: this.id, language: this.language, ...facts });
+  }
+
+  /** What the next cell is told of a kernel that ended while none ran. */
+  #lossNotice(): string | undefined {
+    const loss = this.#untoldLoss;
+    this.#untoldLoss = undefined;
+    return loss && `guestd: the kernel ended between cells (${loss.reason}): this is a fresh one, without its state\n`;
   }
 }
 

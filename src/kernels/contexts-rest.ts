@@ -44,10 +44,17 @@ export function contextsRoutes(contexts: Contexts): Route[] {
     ),
     route(
       "POST /contexts/:id/interrupt",
-      { ...shared, access: "token", doc: doc("Interrupt the cell that runs in a context, if one does", gone) },
-      (c) => {
-        contexts.get(c.req.param("id") ?? "").interrupt();
-        return c.json(null);
+      {
+        ...shared,
+        access: "token",
+        doc: doc("Interrupt the cell that runs in a context, if one does; answers with what came of it", {
+          ...gone,
+          200: { description: "what came of it, within some 5 s", json: contract.Interruption },
+        }),
+      },
+      async (c) => {
+        const { outcome, isStateKept } = await contexts.get(c.req.param("id") ?? "").interrupt();
+        return c.json({ outcome, state_kept: isStateKept });
       },
     ),
   ];

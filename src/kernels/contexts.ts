@@ -5,6 +5,7 @@ import type { Launcher } from "../host/launcher.ts";
 import type { Logger } from "../log.ts";
 import type { Runs } from "../runs/runs.ts";
 import { CodeContext, contextNotFound } from "./context.ts";
+import { IdleExpiry } from "./idle-expiry.ts";
 import { KernelSupply } from "./kernel-supply.ts";
 import type { KernelRegistry } from "./registry.ts";
 
@@ -22,8 +23,24 @@ export interface ContextsOptions {
   pipesFolder: string;
   /** What fork servers load ahead of time. */
   preload: readonly string[];
+  /** Text and results of one cell that are kept, in bytes. */
+  maxOutputBytes: number;
   /** Kernels of a language that are kept ready. */
   spareKernels: number;
+  limits: ContextLimits;
+  /** Whether there is memory for what nobody needs yet. */
+  hasFreeMemory: () => boolean;
+  /** How often that is asked while there are spares. */
+  memoryLookMs?: number;
+}
+
+/** How many contexts there can be, and for how long. */
+export interface ContextLimits {
+  maxContexts: number;
+  /** One that ran no cell for so long is removed; 0: none is. */
+  idleMs: number;
+  /** What happens when a context is asked for while there is no free memory. */
+  whenMemoryIsLow: "create" | "refuse" | "evict";
 }
 
 interface ContextRequest {
@@ -41,10 +58,18 @@ export class Contexts implements AsyncDisposable {
   /** The default context of each language, there or being created. */
   readonly #defaults = new Map<string, { context: CodeContext; created: Promise<CodeContext> }>();
   readonly #supplies = new Map<string, KernelSupply>();
+  readonly #expiry: IdleExpiry;
+  /** Contexts that are being created. */
+  #starting = 0;
   #areDefaultsReady = false;
 
   constructor(options: ContextsOptions) {
     this.#options = options;
+    this.#expiry = new IdleExpiry({
+      limitMs: options.limits.idleMs,
+      contexts: () => this.#contexts.values(),
+      expire: (context) => this.#expire(context, "it was idle"),
+    });
   }
 
   /** Whether the contexts that every sandbox has were created, or found to be impossible here. */
@@ -82,9 +107,11 @@ export class Contexts implements AsyncDisposable {
 
   /**
    * Creates a context whose kernel is ready. A directory that cannot be entered is no error: the kernel starts in its home.
-   * @throws SandboxError not_found (no such language), unavailable (it does not work here)
+   * @throws SandboxError not_found (no such language), unavailable (it does not work here), resource_exhausted (too many
+   *   contexts, or too little memory)
    */
   async create(request: ContextRequest): Promise<CodeContext> {
+    this.#makeRoom();
     return this.#start(this.#build(request));
   }
 
@@ -120,6 +147,7 @@ export class Contexts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#expiry[Symbol.dispose]();
     await Promise.all(this.list().map((context) => context.dispose()));
     this.#contexts.clear();
     await Promise.all([...this.#supplies.values()].map((supply) => supply[Symbol.asyncDispose]()));
@@ -132,11 +160,11 @@ export class Contexts implements AsyncDisposable {
   }
 
   #forgetDefault(context: CodeContext): void {
-    if (this.#defaults.get(context.language)?.context === context) this.#defaults.delete(context.language);
+    if (this.#isDefault(context)) this.#defaults.delete(context.language);
   }
 
   #build(request: ContextRequest): CodeContext {
-    const { registry, exec, runs, log } = this.#options;
+    const { registry, exec, runs, log, maxOutputBytes } = this.#options;
     const language = this.languageOf(request.language);
     const user = exec.defaultUser;
     const cwd = request.cwd || exec.defaultDirectory || user.home;
@@ -146,6 +174,7 @@ export class Contexts implements AsyncDisposable {
       user: user.name,
       runs,
       log,
+      maxOutputBytes,
       environment: (account) => registry.environment(language, account),
       startKernel: (signal) => this.#supply(language).take(cwd, signal),
     });
@@ -153,9 +182,39 @@ export class Contexts implements AsyncDisposable {
 
   /** Lists a context once it can be used. */
   async #start(context: CodeContext): Promise<CodeContext> {
-    await context.start();
+    const { maxContexts } = this.#options.limits;
+    if (this.#contexts.size + this.#starting >= maxContexts) throw tooManyContexts(maxContexts);
+    this.#starting += 1;
+    try {
+      await context.start();
+    } finally {
+      this.#starting -= 1;
+    }
     this.#contexts.set(context.id, context);
+    this.#expiry.schedule();
     return context;
+  }
+
+  /** Sees to it that one more context does not take the last memory, if that is wanted. */
+  #makeRoom(): void {
+    const { limits, hasFreeMemory } = this.#options;
+    if (limits.whenMemoryIsLow === "create" || hasFreeMemory()) return;
+    const idle = this.list().filter((context) => context.queueLength === 0 && !this.#isDefault(context));
+    const [longest] = idle.toSorted((a, b) => b.idleMs - a.idleMs);
+    if (limits.whenMemoryIsLow === "refuse" || !longest) throw lowMemory();
+    this.#expire(longest, "memory is short");
+  }
+
+  #isDefault(context: CodeContext): boolean {
+    return this.#defaults.get(context.language)?.context === context;
+  }
+
+  #expire({ id, language }: CodeContext, reason: string): void {
+    const { log } = this.#options;
+    log.info("context.removed", { contextId: id, language, reason });
+    this.remove(id).catch((error: unknown) =>
+      log.error("context.remove_failed", { contextId: id, error: String(error) }),
+    );
   }
 
   #supply(language: string): KernelSupply {
@@ -163,4 +222,18 @@ export class Contexts implements AsyncDisposable {
     this.#supplies.set(language, supply);
     return supply;
   }
+}
+
+function tooManyContexts(maxContexts: number): SandboxError {
+  return new SandboxError("resource_exhausted", `there are as many code contexts as may be: ${maxContexts}`, {
+    reason: "too_many_contexts",
+    hint: "remove one with DELETE /contexts/{id}, or start guestd with a higher --max-contexts",
+  });
+}
+
+function lowMemory(): SandboxError {
+  return new SandboxError("resource_exhausted", "the machine has too little memory left for another code context", {
+    reason: "low_memory",
+    hint: "remove one with DELETE /contexts/{id}, or start guestd with --low-memory-contexts create",
+  });
 }

@@ -44,12 +44,16 @@ export async function readDetailedBody<S extends v.GenericSchema>(
   return parsed.success ? { ok: true, value: parsed.output } : refuse(parsed.issues.map(detailOf));
 }
 
-/** A failure to get a kernel in the interpreter contract's words, 500 and `what`. A context that is not there, and bugs, stay so. */
+/**
+ * A failure to get a kernel in the interpreter contract's words, 500 (429 where a limit is reached) and `what`. A context that
+ * is not there, and bugs, stay so.
+ */
 export function kernelFailure(what: string, error: unknown): unknown {
   if (!(error instanceof SandboxError) || error.reason === "context_not_found") return error;
   const hint = error.hint ? ` (${error.hint})` : "";
-  return new SandboxError("internal", `${what}: ${error.message}${hint}`, {
-    reason: "kernel_unavailable",
+  const code = error.code === "resource_exhausted" ? error.code : "internal";
+  return new SandboxError(code, `${what}: ${error.message}${hint}`, {
+    ...(error.reason && { reason: error.reason }),
     cause: error,
   });
 }

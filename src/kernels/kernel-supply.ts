@@ -1,7 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
-import { hasFreeMemory } from "../host/memory.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { ForkServerSeat } from "./fork-server-seat.ts";
@@ -20,12 +19,17 @@ export interface KernelSupplyOptions {
   preload: readonly string[];
   /** Kernels that are kept ready, where the language wants any. */
   spareKernels: number;
+  /** Whether there is memory for what nobody needs yet. */
+  hasFreeMemory: () => boolean;
+  /** How often that is asked while there are spares; every 10 s unless given. */
+  memoryLookMs?: number;
 }
 
 /** A spare is started when the cell that its predecessor was taken for has had time to run. */
 const REFILL_DELAY_MS = 20;
 /** A language that wants spares after its use does not want them for ever. */
 const SPARE_IDLE_MS = 600_000;
+const MEMORY_LOOK_MS = 10_000;
 
 /**
  * Where kernels of one language come from: a spare one that is ready, else one that the fork server forks, else one that is
@@ -39,6 +43,7 @@ export class KernelSupply implements AsyncDisposable {
   #refill: Disposable | undefined;
   #refilling: Promise<void> | undefined;
   #expiry: Disposable | undefined;
+  #memoryLook: Disposable | undefined;
 
   constructor(options: KernelSupplyOptions) {
     this.#options = options;
@@ -69,6 +74,7 @@ export class KernelSupply implements AsyncDisposable {
     this.#stop.abort(new SandboxError("unavailable", "guestd is ending"));
     this.#refill?.[Symbol.dispose]();
     this.#expiry?.[Symbol.dispose]();
+    this.#memoryLook?.[Symbol.dispose]();
     await this.#refilling;
     await this.#dropSpares();
     await this.#forkServer[Symbol.asyncDispose]();
@@ -148,7 +154,7 @@ export class KernelSupply implements AsyncDisposable {
 
   /** Never rejects: without a spare the next kernel takes longer, and says why it cannot be had. */
   async #fill(): Promise<void> {
-    const { exec, spareKernels, language, log } = this.#options;
+    const { exec, spareKernels, hasFreeMemory, language, log } = this.#options;
     const { signal } = this.#stop;
     try {
       while (this.#spares.length < spareKernels && !signal.aborted && hasFreeMemory()) {
@@ -156,6 +162,7 @@ export class KernelSupply implements AsyncDisposable {
         const spare = await this.#make(exec.defaultUser.home, signal);
         this.#spares.push(spare);
         void spare.exited.then(() => this.#forget(spare));
+        this.#watchMemory();
       }
     } catch (error) {
       log.debug("kernel.no_spare", { language, error: error instanceof Error ? error.message : String(error) });
@@ -165,6 +172,17 @@ export class KernelSupply implements AsyncDisposable {
   #forget(spare: Kernel): void {
     const index = this.#spares.indexOf(spare);
     if (index >= 0) this.#spares.splice(index, 1);
+  }
+
+  /** Spares make way when memory gets short. */
+  #watchMemory(): void {
+    this.#memoryLook ??= longTimeout(() => {
+      this.#memoryLook = undefined;
+      if (this.#spares.length === 0) return;
+      if (this.#options.hasFreeMemory()) return this.#watchMemory();
+      this.#options.log.info("kernel.spares_dropped", { language: this.#options.language });
+      void this.#dropSpares();
+    }, this.#options.memoryLookMs ?? MEMORY_LOOK_MS);
   }
 
   async #dropSpares(): Promise<void> {

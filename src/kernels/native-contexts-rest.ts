@@ -3,9 +3,10 @@ import * as contract from "../contracts/code.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
-import { parseJsonBody } from "../edge/validate.ts";
+import { parseJsonBody, parseQuery } from "../edge/validate.ts";
 import type { CodeContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
+import { interruptionView } from "./types.ts";
 
 /** `/v1/contexts`: code contexts with native errors. */
 export function nativeContextsRoutes(contexts: Contexts): Route[] {
@@ -34,14 +35,11 @@ export function nativeContextsRoutes(contexts: Contexts): Route[] {
         return c.json(view(context));
       },
     ),
-    route(
-      "POST /v1/contexts/:id/interrupt",
-      { ...shared, doc: doc("Interrupt the cell that runs, if one does; its run tells how it ended", 202, one) },
-      (c) => {
-        of(c).interrupt();
-        return c.json(view(of(c)), 202);
-      },
-    ),
+    route("POST /v1/contexts/:id/interrupt", { ...shared, doc: INTERRUPT }, async (c) => {
+      const { graceMs, kill = true } = parseQuery(c, contract.InterruptQuery);
+      const { run, ...came } = await of(c).interrupt({ graceMs, isGentle: !kill });
+      return c.json({ ...interruptionView(came), runId: run?.id ?? null });
+    }),
     route(
       "POST /v1/contexts/:id/restart",
       { ...shared, doc: doc("Replace the kernel of a code context by a fresh one", 200, one) },
@@ -53,10 +51,25 @@ export function nativeContextsRoutes(contexts: Contexts): Route[] {
   ];
 }
 
+const INTERRUPT: OperationDoc = {
+  summary: "Interrupt the cell that runs, if one does; answers with what came of it",
+  tag: "code",
+  query: contract.InterruptQuery,
+  answers: { 200: { description: "what came of it, when that is known", json: contract.Interruption } },
+};
+
 function doc(summary: string, status: number, json: GenericSchema): OperationDoc {
   return { summary, tag: "code", answers: { [status]: { description: "the context as it is now", json } } };
 }
 
-function view({ id, language, cwd, queueLength }: CodeContext): Record<string, unknown> {
-  return { id, language, cwd, cells: queueLength };
+function view({ id, language, cwd, queueLength, createdAt, idleMs, lastLoss }: CodeContext): Record<string, unknown> {
+  return {
+    id,
+    language,
+    cwd,
+    cells: queueLength,
+    createdAt: createdAt.toISOString(),
+    idleMs: Math.round(idleMs),
+    lastLoss: lastLoss ? { at: lastLoss.at.toISOString(), reason: lastLoss.reason } : null,
+  };
 }

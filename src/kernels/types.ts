@@ -1,6 +1,6 @@
 export type { Environment } from "../host/env.ts";
 export type { Run } from "../runs/run.ts";
-export { endView, statusLine } from "../runs/run-view.ts";
+export { endView, interruptionView, statusLine } from "../runs/run-view.ts";
 
 export type TextStream = "stdout" | "stderr";
 

@@ -24,6 +24,14 @@ export type Ending =
   | { type: "spawn_failed"; message: string }
   | { type: "lost"; message: string };
 
+/** What came of asking a code cell to stop before its time. */
+export interface Interruption {
+  /** `finished`: it ended by itself, before it was reached or in spite of it; `ignored`: it goes on; `killed`: with its kernel. */
+  outcome: "interrupted" | "finished" | "ignored" | "killed";
+  /** Whether the kernel's variables, and whatever else it holds, are still there. */
+  isStateKept: boolean;
+}
+
 /** The end of a run: why, with what status, at what cost. Immutable, readable until the run is forgotten. */
 export interface RunEnd {
   ending: Ending;
@@ -31,6 +39,8 @@ export interface RunEnd {
   exit: ExitStatus | undefined;
   usage: Usage;
   pipesHeldBy: readonly PipeHolder[];
+  /** Of a code cell that was asked to stop. */
+  interruption?: Interruption | undefined;
   endedAt: Date;
 }
 
@@ -46,8 +56,9 @@ export function endOf(exit: ChildExit, reason: Ending | undefined): RunEnd {
 }
 
 /** The end of a run that has no program of its own, or never got one. */
-export function endWithoutProgram(ending: Ending, wallMs: number): RunEnd {
-  return { ending, exit: undefined, usage: { wallMs, ...UNKNOWN_USAGE }, pipesHeldBy: [], endedAt: new Date() };
+export function endWithoutProgram(ending: Ending, wallMs: number, interruption?: Interruption): RunEnd {
+  const usage = { wallMs, ...UNKNOWN_USAGE };
+  return { ending, exit: undefined, usage, pipesHeldBy: [], interruption, endedAt: new Date() };
 }
 
 function endingOf(status: ExitStatus | undefined): Ending {

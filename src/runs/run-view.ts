@@ -1,5 +1,5 @@
 import type { Usage } from "../host/child.ts";
-import type { Ending, RunEnd } from "./ending.ts";
+import type { Ending, Interruption, RunEnd } from "./ending.ts";
 import { LOG_STREAMS } from "./log-block.ts";
 import type { Run } from "./run.ts";
 
@@ -12,10 +12,11 @@ export function endView(end: RunEnd | undefined):
       detail?: string;
       usage: Record<keyof Pick<Usage, "wallMs" | "userMs" | "systemMs" | "maxRssBytes">, number> & { source: string };
       pipesHeldBy?: { pid: number; command: string }[];
+      interruption?: ReturnType<typeof interruptionView>;
     }
   | { ending: null; exitCode: null; signal: null; usage: null } {
   if (!end) return { ending: null, exitCode: null, signal: null, usage: null };
-  const { ending, exit, pipesHeldBy } = end;
+  const { ending, exit, pipesHeldBy, interruption } = end;
   const { wallMs, userMs, systemMs, maxRssBytes, source } = end.usage;
   const detail = detailOf(ending);
   // A program that we ended may still have exited by itself in the same moment: its code is told only when that was the reason.
@@ -26,7 +27,16 @@ export function endView(end: RunEnd | undefined):
     ...(detail !== undefined && { detail }),
     usage: { wallMs: Math.round(wallMs * 100) / 100, userMs, systemMs, maxRssBytes, source },
     ...(pipesHeldBy.length > 0 && { pipesHeldBy: [...pipesHeldBy] }),
+    ...(interruption && { interruption: interruptionView(interruption) }),
   };
+}
+
+/** What came of asking a cell to stop. */
+export function interruptionView({ outcome, isStateKept }: Interruption): {
+  outcome: Interruption["outcome"];
+  stateKept: boolean;
+} {
+  return { outcome, stateKept: isStateKept };
 }
 
 /** A run as `GET /v1/runs/{id}` shows it. */

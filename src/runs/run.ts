@@ -44,6 +44,8 @@ export class Run {
   #end: RunEnd | undefined;
   #endReason: Ending | undefined;
   #child: Child | undefined;
+  /** Stops a run that has no program of its own: set by whoever runs it. Resolves when that has ended. */
+  onStop: ((reason: Ending) => Promise<void>) | undefined;
   #deliveredPosition = 0;
   #wasKilled = false;
 

@@ -131,7 +131,10 @@ export class Runs implements AsyncDisposable {
    */
   async terminate(run: Run, reason: Ending, options: { graceMs: number }): Promise<readonly number[]> {
     run.decideEnding(reason);
-    if (!run.child) return [];
+    if (!run.child) {
+      if (!run.end) await run.onStop?.(reason);
+      return [];
+    }
     return terminateTree(run.child, { signal: "SIGTERM", graceMs: options.graceMs, killWaitMs: KILL_WAIT_MS });
   }
 

@@ -2,16 +2,9 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { descendantsOf, isRunning } from "../../src/host/process-tree.ts";
 import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { send, type WireReply } from "../unit/edge/connect/wire-client.ts";
-import {
-  type CellLine,
-  CellStream,
-  errorsOf,
-  execute,
-  resultOf,
-  textOf,
-  typesOf,
-} from "../unit/kernels/cell-client.ts";
+import { send } from "../unit/edge/connect/wire-client.ts";
+import { errorsOf, resultOf, textOf, typesOf } from "../unit/kernels/cell-client.ts";
+import { ToyContext } from "./toy-context.ts";
 
 let daemon: TestDaemon;
 let url = "";
@@ -21,46 +14,6 @@ beforeAll(async () => {
 });
 afterAll(async () => daemon[Symbol.asyncDispose]());
 
-const post = (path: string, body?: object): Promise<WireReply> =>
-  send(url, { path, headers: { "Content-Type": "application/json" }, ...(body && { body: JSON.stringify(body) }) });
-
-/** A context of its own for one test. */
-class TestContext implements AsyncDisposable {
-  readonly id: string;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-
-  static async create(): Promise<TestContext> {
-    const { id } = JSON.parse((await post("/contexts", { language: "toy" })).text) as { id: string };
-    return new TestContext(id);
-  }
-
-  run(code: string, more: object = {}): Promise<CellLine[]> {
-    return execute(url, { context_id: this.id, code, ...more });
-  }
-
-  open(code: string, more: object = {}): Promise<CellStream> {
-    return CellStream.open(url, { context_id: this.id, code, ...more });
-  }
-
-  /** Opens a cell that says `up` and sleeps, and waits until it does. */
-  async openSleeper(more: object = {}): Promise<CellStream> {
-    const stream = await this.open("print up\nsleep 60000", more);
-    await stream.until(({ type }) => type === "stdout");
-    return stream;
-  }
-
-  restart = (): Promise<WireReply> => post(`/contexts/${this.id}/restart`);
-  interrupt = (): Promise<WireReply> => post(`/contexts/${this.id}/interrupt`);
-  remove = (): Promise<WireReply> => send(url, { method: "DELETE", path: `/contexts/${this.id}` });
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.remove();
-  }
-}
-
 const INTERRUPTED = { name: "KeyboardInterrupt", value: "" };
 const CLOSED = {
   name: "UnexpectedEndOfExecution",
@@ -69,7 +22,7 @@ const CLOSED = {
 
 describe("cells of one context", () => {
   test("run one at a time in the order they came, and each has its answer's headers at once", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const first = await context.open("sleep 200\nset order a");
     const rest = await Promise.all([1, 2, 3].map((index) => context.open(`get order\nset order ${index}`)));
     expect(rest.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -82,15 +35,15 @@ describe("cells of one context", () => {
   });
 
   test("do not wait for those of another one", async () => {
-    await using one = await TestContext.create();
-    await using two = await TestContext.create();
+    await using one = await ToyContext.create(url);
+    await using two = await ToyContext.create(url);
     const sleeper = await one.openSleeper();
     expect(resultOf(await two.run("result free"))).toBe("free");
     sleeper.destroy();
   });
 
   test("go on after one that failed", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const [failed, next] = await Promise.all([context.run("throw x"), context.run("result ok")]);
     expect([errorsOf(failed), resultOf(next)]).toEqual([[{ name: "ToyError", value: "x" }], "ok"]);
   });
@@ -98,7 +51,7 @@ describe("cells of one context", () => {
 
 describe("a client that leaves", () => {
   test("while its cell runs has it interrupted, and the state is kept", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     await context.run("set kept yes");
     const sleeper = await context.openSleeper();
     const id = String(sleeper.headers["guestd-run-id"]);
@@ -110,7 +63,7 @@ describe("a client that leaves", () => {
   });
 
   test("while its cell is queued takes it out of the queue, and disturbs nobody", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const running = await context.open("print up\nsleep 300\nset ran no");
     await running.until(({ type }) => type === "stdout");
     const queued = await context.open("set ran yes");
@@ -124,7 +77,7 @@ describe("a client that leaves", () => {
   });
 
   test("by many at once leaves a context that works", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const streams = await Promise.all(Array.from({ length: 10 }, () => context.open("sleep 60000")));
     for (const stream of streams) stream.destroy();
     expect(resultOf(await context.run("result 1"))).toBe("1");
@@ -133,7 +86,7 @@ describe("a client that leaves", () => {
 
 describe("a time limit", () => {
   test("interrupts the cell when it is over, counted from its start, and the state is kept", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     await context.run("set kept yes");
     const before = context.run("sleep 400");
     const lines = await context.run("print up\nsleep 60000", { timeout_ms: 300 });
@@ -143,35 +96,8 @@ describe("a time limit", () => {
   });
 
   test("that is not reached changes nothing", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     expect(errorsOf(await context.run("sleep 10", { timeout_ms: 60_000 }))).toEqual([]);
-  });
-});
-
-describe("interrupting a context", () => {
-  test("ends its cell, and that cell only; the state is kept", async () => {
-    await using context = await TestContext.create();
-    await context.run("set kept yes");
-    const sleeper = await context.openSleeper();
-    const queued = context.run("get kept");
-    const reply = await context.interrupt();
-    expect([reply.status, reply.text]).toEqual([200, "null"]);
-    expect(errorsOf(await sleeper.until())).toEqual([INTERRUPTED]);
-    expect(resultOf(await queued)).toBe("yes");
-    const run = await daemon.fetch(`/v1/runs/${String(sleeper.headers["guestd-run-id"])}`);
-    expect(await run.json()).toMatchObject({ ending: "cancelled", detail: "an interrupt of the context" });
-  });
-
-  test("that runs nothing does nothing", async () => {
-    await using context = await TestContext.create();
-    await context.run("set kept yes");
-    expect((await context.interrupt()).status).toBe(200);
-    expect(resultOf(await context.run("get kept"))).toBe("yes");
-  });
-
-  test("that does not exist is not found", async () => {
-    const reply = await post("/contexts/some-id/interrupt");
-    expect([reply.status, reply.text]).toEqual([404, "Context some-id not found"]);
   });
 });
 
@@ -180,7 +106,7 @@ describe("a kernel that dies", () => {
     ["print last words\nset x 1\ndie 3", "Context was restarted: exit code 3"],
     ["print last words\nkill", "Context was restarted: signal SIGKILL"],
   ])("in %j ends its cell with its words, one error and the end, and another one is there", async (code, value) => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const lines = await context.run(code);
     expect([textOf(lines), errorsOf(lines), lines.at(-1)?.type]).toEqual([
       "last words\n",
@@ -193,14 +119,14 @@ describe("a kernel that dies", () => {
   });
 
   test("takes no queued cell with it", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const [died, next] = await Promise.all([context.run("sleep 50\ndie 1"), context.run("result alive")]);
     expect([errorsOf(died).length, errorsOf(next), resultOf(next)]).toEqual([1, [], "alive"]);
   });
 
   test("between cells is replaced before the next one", async () => {
     const before = kernelPids();
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     await context.run("set x 1");
     const [kernel = 0, ...others] = kernelPids().filter((pid) => !before.includes(pid));
     expect(others).toEqual([]);
@@ -211,12 +137,17 @@ describe("a kernel that dies", () => {
     );
     const lines = await context.run("get x");
     expect([errorsOf(lines), resultOf(lines), lines[0]?.execution_count]).toEqual([[], "none", 1]);
+    // The state was lost without a cell to tell it to: the next one is told, once.
+    expect(textOf(lines, "stderr")).toBe(
+      "guestd: the kernel ended between cells (signal SIGKILL): this is a fresh one, without its state\n",
+    );
+    expect(textOf(await context.run("result 1"), "stderr")).toBe("");
   });
 });
 
 describe("a restart", () => {
   test("in the middle of a cell ends it with one error, and the queued one runs in the new kernel", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     await context.run("set x 1");
     const sleeper = await context.openSleeper();
     const queued = context.run("get x");
@@ -228,7 +159,7 @@ describe("a restart", () => {
   });
 
   test("by several at once is one fresh kernel", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     expect(
       (await Promise.all([context.restart(), context.restart(), context.restart()])).map(({ status }) => status),
     ).toEqual([200, 200, 200]);
@@ -237,19 +168,24 @@ describe("a restart", () => {
 });
 
 test("removing a context in the middle of a cell ends that cell, and the queued ones, with one error each", async () => {
-  await using context = await TestContext.create();
+  await using context = await ToyContext.create(url);
   const sleeper = await context.openSleeper();
   const queued = [context.run("result 1"), context.run("result 2")];
   expect((await context.remove()).status).toBe(200);
   for (const lines of [await sleeper.until(), ...(await Promise.all(queued))]) {
     expect([errorsOf(lines), lines.at(-1)?.type]).toEqual([[CLOSED], "end_of_execution"]);
   }
-  expect((await post("/execute", { context_id: context.id, code: "" })).status).toBe(404);
+  const gone = await send(url, {
+    path: "/execute",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ context_id: context.id, code: "" }),
+  });
+  expect(gone.status).toBe(404);
 });
 
 describe("five seconds", { concurrent: true }, () => {
   test("of silence bring a keepalive, to the cell that runs and to the one that waits", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const running = context.run("sleep 7000\nprint end");
     const queued = context.run("result next");
     expect(typesOf(await running)).toEqual(["number_of_executions", "keepalive", "stdout", "end_of_execution"]);
@@ -257,7 +193,7 @@ describe("five seconds", { concurrent: true }, () => {
   });
 
   test("after its interruption a cell that does not stop loses its kernel, and the client hears of it", async () => {
-    await using context = await TestContext.create();
+    await using context = await ToyContext.create(url);
     const lines = await context.run("print up\nhang", { timeout_ms: 50 });
     expect([textOf(lines), errorsOf(lines).map(({ name }) => name), lines.at(-1)?.type]).toEqual([
       "up\n",

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestDaemon, startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -58,4 +58,58 @@ test("a context of another language is refused", async () => {
   const { contextId } = await result("result 5");
   const response = await post(`/v1/code/other?context=${String(contextId)}`, "1");
   expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+});
+
+describe("a language that does not work here", () => {
+  let lacking: TestDaemon;
+  beforeAll(async () => {
+    lacking = await startTestDaemon({ kernels: "toy", env: { PATH: "/nowhere" } });
+  });
+  afterAll(async () => lacking[Symbol.asyncDispose]());
+
+  test.each([
+    ["/v1/code/toy", "result 1", "text/plain"],
+    ["/v1/contexts", '{"language":"toy"}', "application/json"],
+  ])("is 503 at %s, with what would help", async (path, body, type) => {
+    const response = await lacking.fetch(path, { method: "POST", body, headers: { "Content-Type": type } });
+    expect([response.status, await response.json()]).toMatchObject([
+      503,
+      {
+        code: "unavailable",
+        reason: "kernel_unavailable",
+        hint: "install Node",
+        detail: expect.stringMatching(/node/),
+      },
+    ]);
+  });
+
+  test("is 500 in the words of the interpreter contract at its own paths", async () => {
+    const headers = { "Content-Type": "application/json" };
+    const response = await lacking.fetch("/contexts", { method: "POST", body: '{"language":"toy"}', headers });
+    expect([response.status, await response.text()]).toMatchObject([
+      500,
+      expect.stringMatching(/^Failed to create context: .*\(install Node\)$/),
+    ]);
+  });
+});
+
+test("one context more than are allowed is 429 on both faces, and says what to do", async () => {
+  await using limited = await startTestDaemon({ kernels: "toy", argv: ["--max-contexts", "1"] });
+  const create = (path: string): Promise<Response> =>
+    limited.fetch(path, {
+      method: "POST",
+      body: '{"language":"toy"}',
+      headers: { "Content-Type": "application/json" },
+    });
+  await until(async () => ((await (await limited.fetch("/contexts")).json()) as unknown[]).length === 1);
+  const native = await create("/v1/contexts");
+  expect([native.status, await native.json()]).toMatchObject([
+    429,
+    { code: "resource_exhausted", reason: "too_many_contexts", hint: expect.stringContaining("--max-contexts") },
+  ]);
+  const wire = await create("/contexts");
+  expect([wire.status, await wire.text()]).toEqual([
+    429,
+    "Failed to create context: there are as many code contexts as may be: 1 (remove one with DELETE /contexts/{id}, or start guestd with a higher --max-contexts)",
+  ]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { CONFIG_FIELDS, type ConfigField } from "../../../src/config-fields.ts";
+import type { ConfigField } from "../../../src/config-field.ts";
+import { CONFIG_FIELDS } from "../../../src/config-fields.ts";
 import { type Config, helpText, readConfig, UsageError } from "../../../src/config.ts";
 import { REPOSITORY } from "../../helpers/daemon.ts";
 

@@ -1,0 +1,17 @@
+/** One setting: its flag, the environment variable beside it, how it is read and what `--help` says. */
+export interface ConfigField {
+  flag: string;
+  env: string;
+  kind: "text" | "flag" | "list" | "integer" | "choice" | "port";
+  help: string;
+  default: unknown;
+  /** Shown instead of the default's own text. */
+  defaultText?: string;
+  /** Shown as the value's name in `--help`. */
+  unit?: string;
+  min?: number;
+  max?: number;
+  choices?: readonly string[];
+  /** A port that may also be `off`. */
+  allowsOff?: boolean;
+}

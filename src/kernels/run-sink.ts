@@ -1,0 +1,58 @@
+import type { CellStop } from "./cell-stop.ts";
+import type { CellSink } from "./kernel-wires.ts";
+import type { CellEvent, Run, TextStream } from "./types.ts";
+
+export interface RunSinkOptions {
+  run: Run;
+  stop: CellStop;
+  /** Text and results beyond this are left out, in bytes. */
+  maxBytes: number;
+  /** What the cell is told on stderr at its begin. */
+  preface: string | undefined;
+}
+
+/** What a cell says, put into its run's log. A cell that says too much is told so once, and the rest is left out. */
+export class RunSink implements CellSink {
+  readonly #options: RunSinkOptions;
+  #left: number;
+  #isTold = false;
+
+  constructor(options: RunSinkOptions) {
+    this.#options = options;
+    this.#left = options.maxBytes;
+  }
+
+  text(stream: TextStream, bytes: Buffer): boolean {
+    const { run, stop } = this.#options;
+    const part = bytes.subarray(0, this.#take(bytes.length));
+    if (part.length > 0) run.log.append(stream, part, { isUnit: true });
+    if (part.length < bytes.length) this.#noteFull();
+    // One that is being stopped waits for no reader: it would never get to its end.
+    return !run.log.isFull && (!run.log.isPaced || stop.reason !== undefined);
+  }
+
+  event(event: CellEvent): void {
+    const { run, preface } = this.#options;
+    const bytes = Buffer.from(JSON.stringify(event));
+    if (event.type === "result" && this.#take(bytes.length) < bytes.length) return this.#noteFull();
+    run.log.append("events", bytes, { isUnit: true });
+    if (event.type === "start" && preface !== undefined)
+      run.log.append("stderr", Buffer.from(preface), { isUnit: true });
+  }
+
+  /** How many of `bytes` there is room for; that is taken. */
+  #take(bytes: number): number {
+    const taken = Math.min(bytes, this.#left);
+    this.#left -= taken;
+    return taken;
+  }
+
+  #noteFull(): void {
+    this.#left = 0;
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const { run, maxBytes } = this.#options;
+    const notice = `guestd: the output of this cell is more than ${maxBytes} bytes: the rest is left out\n`;
+    run.log.append("stderr", Buffer.from(notice), { isUnit: true });
+  }
+}
