@@ -29,15 +29,28 @@ export async function* cellText(run: Run, hasStatus: boolean, signal: AbortSigna
   if (hasStatus) yield Buffer.from(`${isAtLineStart ? "" : "\n"}${statusLine(end)}\n`);
 }
 
-/** A cell as events; the first comes at once, also while the cell waits for its turn. */
-export async function* cellEvents(run: Run, contextId: string, signal: AbortSignal): AsyncGenerator<CodeEvent> {
-  yield { type: "start", id: run.id, contextId };
+/**
+ * A cell as events; the first comes at once, also while the cell waits for its turn. `position` is where in the run's log
+ * whoever has had the event goes on.
+ */
+export async function* cellEvents(
+  run: Run,
+  contextId: string,
+  signal: AbortSignal,
+): AsyncGenerator<{ event: CodeEvent; position: number }> {
+  yield { event: { type: "start", id: run.id, contextId }, position: 0 };
+  let end = 0;
   for await (const output of cellOutput(run, signal)) {
-    if (output.type === "text") yield { type: "output", stream: output.stream, text: output.text };
-    else if (output.event.type === "start") yield { type: "count", count: output.event.count };
-    else yield output.event;
+    end = output.position;
+    yield { event: codeEvent(output), position: end };
   }
-  yield { type: "end", ...endView(await run.ended) };
+  yield { event: { type: "end", ...endView(await run.ended) }, position: end };
+}
+
+function codeEvent(output: CellOutput): CodeEvent {
+  if (output.type === "text") return { type: "output", stream: output.stream, text: output.text };
+  const { event } = output;
+  return event.type === "start" ? { type: "count", count: event.count } : event;
 }
 
 /** All of a cell as one value, when it has ended. */

@@ -89,7 +89,8 @@ async function answer(
     return RESPONSE_ALREADY_SENT;
   }
   async function* frames(encoding: "ndjson" | "sse"): AsyncGenerator<Buffer> {
-    for await (const event of cellEvents(run, contextId, signal)) yield encodeEvent(encoding, event);
+    for await (const { event, position } of cellEvents(run, contextId, signal))
+      yield encodeEvent(encoding, event, position);
   }
   const keepalive = { bytes: SSE_COMMENT, everyMs: KEEPALIVE_MS };
   await pump(frames(format), c.env.outgoing, { ...options, ...(format === "sse" && { keepalive }) });

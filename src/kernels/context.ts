@@ -179,7 +179,9 @@ export class CodeContext {
   async #runCell(run: Run, { code, envs, timeoutMs }: CellRequest, stop: CellStop): Promise<Ending> {
     const kernel = await withAbort(this.#preparedKernel(), stop.signal);
     stop.signal.throwIfAborted();
-    run.log.onDrain = () => kernel.resumeOutput();
+    run.log.onDrain = () => {
+      if (!run.log.isPaced || stop.reason) kernel.resumeOutput();
+    };
     const sink = new RunSink({ run, stop, maxBytes: this.#options.maxOutputBytes, preface: this.#lossNotice() });
     const done = kernel.execute(run.id, code, envs, sink);
     stop.begin(kernel, done);

@@ -59,5 +59,8 @@ async function* cellLines(run: Run, signal: AbortSignal): AsyncGenerator<Buffer>
     const isText = output.type === "text";
     yield asciiLine(isText ? wireText(output.stream, output.text, output.timeMs) : wireEvent(output.event));
   }
-  yield END;
+  const { interruption } = await run.ended;
+  if (!interruption) return yield END;
+  const { outcome, isStateKept } = interruption;
+  yield asciiLine({ type: "end_of_execution", interruption: { outcome, state_kept: isStateKept } });
 }

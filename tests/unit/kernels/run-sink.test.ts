@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CellStop } from "../../../src/kernels/cell-stop.ts";
+import { RunSink } from "../../../src/kernels/run-sink.ts";
+import { Run } from "../../../src/runs/run.ts";
+import { SpillBudget } from "../../../src/runs/spill-file.ts";
+
+const KIB = 1024;
+const UNIT = Buffer.alloc(32 * KIB, "x");
+let directory = "";
+let run: Run;
+let stop: CellStop;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "guestd-sink-"));
+  run = new Run({
+    id: "run_1",
+    config: { kind: "cell", cmd: "toy", args: [], envs: {}, cwd: "/", user: "user", tag: undefined },
+    limits: { memoryBytes: 64 * KIB, diskBytes: 16 * KIB * KIB },
+    budget: new SpillBudget({ directory, limitBytes: 64 * KIB * KIB }),
+  });
+  stop = new CellStop({ onStuck: () => undefined });
+});
+afterEach(() => {
+  run.dispose();
+  rmSync(directory, { recursive: true });
+});
+
+test("a cell waits for a reader that is behind, until it is to stop", async () => {
+  const sink = new RunSink({ run, stop, maxBytes: KIB * KIB, preface: undefined });
+  using _reader = run.log.hold();
+  let units = 0;
+  while (sink.text("stdout", UNIT)) units += 1;
+  expect([units, run.log.isPaced, run.log.isFull]).toEqual([2, true, false]);
+  await stop.request({ reason: { type: "timeout", which: "wall" } });
+  expect(sink.text("stdout", UNIT)).toBe(true);
+});
+
+test("a cell waits for nobody where nobody reads, and says no more than it may", async () => {
+  const sink = new RunSink({ run, stop, maxBytes: 40 * KIB, preface: undefined });
+  for (let index = 0; index < 10; index += 1) {
+    expect(sink.text("stdout", UNIT)).toBe(true);
+    await run.log.settled();
+  }
+  expect(run.log.ends.stdout).toBe(40 * KIB);
+  const told = run.log.ends.stderr;
+  sink.event({ type: "result", isMain: true, data: {} });
+  sink.event({ type: "error", name: "E", value: "", traceback: "" });
+  expect([run.log.ends.stderr, run.log.ends.events]).toEqual([
+    told,
+    JSON.stringify({ type: "error", name: "E", value: "", traceback: "" }).length,
+  ]);
+});
