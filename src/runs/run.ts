@@ -59,7 +59,10 @@ export class Run {
     this.id = options.id;
     this.config = options.config;
     this.log = new RunLog(options);
-    this.log.onDrain = () => this.#child?.resumeOutput();
+    this.log.onDrain = () => {
+      // A disk that is ready again is no reason to run away from who reads; a program that has ended waits for nobody.
+      if (!this.log.isPaced || this.#child?.hasEnded) this.#child?.resumeOutput();
+    };
   }
 
   /** The program, once it has started. */
