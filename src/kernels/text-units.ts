@@ -3,6 +3,8 @@ import type { TextStream } from "./types.ts";
 const NEWLINE = 0x0a;
 /** Quick writes within this time are one unit. */
 const JOIN_MS = 10;
+/** A line that has not ended within {@link JOIN_MS} has this much longer: one `print` may be many writes, and its program may be held up between them. */
+const OPEN_LINE_MS = 90;
 const MAX_UNIT_BYTES = 32 * 1024;
 
 /**
@@ -30,6 +32,10 @@ export class TextUnits implements Disposable {
     this.#hold(bytes);
   }
 
+  [Symbol.dispose](): void {
+    this.flush();
+  }
+
   /** Ends the unit that is being joined. */
   flush(): void {
     clearTimeout(this.#timer);
@@ -42,8 +48,10 @@ export class TextUnits implements Disposable {
     this.#emit(this.#stream, unit);
   }
 
-  [Symbol.dispose](): void {
-    this.flush();
+  /** Ends the unit unless it ends within a line. */
+  #flushLines(): void {
+    if (this.#pieces.at(-1)?.at(-1) === NEWLINE) this.flush();
+    else this.#timer = setTimeout(() => this.flush(), OPEN_LINE_MS);
   }
 
   #writeLines(bytes: Buffer): void {
@@ -61,6 +69,6 @@ export class TextUnits implements Disposable {
     this.#pieces.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
     if (this.#bytes >= MAX_UNIT_BYTES) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), JOIN_MS);
+    else this.#timer ??= setTimeout(() => this.#flushLines(), JOIN_MS);
   }
 }

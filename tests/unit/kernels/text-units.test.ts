@@ -28,17 +28,27 @@ describe("writes", () => {
 
   test("that are apart are units of their own", () => {
     const { units, emitted } = createUnits();
-    units.write("stdout", text("a"));
+    units.write("stdout", text("a\n"));
     vi.advanceTimersByTime(20);
-    units.write("stdout", text("b"));
+    units.write("stdout", text("b\n"));
     vi.advanceTimersByTime(20);
-    expect(emitted).toEqual(["stdout:a", "stdout:b"]);
+    expect(emitted).toEqual(["stdout:a\n", "stdout:b\n"]);
+  });
+
+  test("that make up one line are one unit, also when their program is held up between them", () => {
+    const { units, emitted } = createUnits();
+    units.write("stdout", text("[1]"));
+    vi.advanceTimersByTime(60);
+    units.write("stdout", text(' "Hello"'));
+    units.write("stdout", text("\n"));
+    vi.advanceTimersByTime(60);
+    expect(emitted).toEqual(['stdout:[1] "Hello"\n']);
   });
 
   test("without a pause are not held back for long: the first one starts the clock", () => {
     const { units, emitted } = createUnits();
     for (let index = 0; index < 30; index += 1) {
-      units.write("stdout", text("x"));
+      units.write("stdout", text("x\n"));
       vi.advanceTimersByTime(1);
     }
     expect(emitted.length).toBeGreaterThanOrEqual(2);
@@ -99,7 +109,7 @@ describe("by line", () => {
   test("a prompt without a line end appears after a while", () => {
     const { units, emitted } = createUnits(true);
     units.write("stdout", text("name? "));
-    vi.advanceTimersByTime(50);
+    vi.advanceTimersByTime(100);
     expect(emitted).toEqual(["stdout:name? "]);
   });
 });
