@@ -5,25 +5,26 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readConfig } from "../src/config.ts";
-import { readManifests } from "../src/kernels/manifest.ts";
+import { type Manifest, readManifests } from "../src/kernels/manifest.ts";
 
 const STAMP = ".prepared";
 
-/** What decides whether a prepared folder is still the right one. */
-function fingerprint(folder: string, prepared: string): string {
+/** What decides whether a prepared folder is still the right one, and what was installed with it still there. */
+function fingerprint({ folder, interpreters }: Manifest, prepared: string): string {
   const hash = createHash("sha256").update(prepared);
   for (const file of ["prepare.sh", "requirements.txt"]) {
     const path = join(folder, file);
     if (existsSync(path)) hash.update(readFileSync(path));
   }
   if (readFileSync(join(folder, "prepare.sh"), "utf8").includes("GUESTD_NODE")) hash.update(process.version);
+  for (const path of interpreters) if (path.startsWith("/") && existsSync(path)) hash.update(path);
   return hash.digest("hex");
 }
 
-function prepare(kernel: string, folder: string, prepared: string): boolean {
-  const wanted = fingerprint(folder, prepared);
+function prepare(manifest: Manifest, prepared: string): boolean {
+  const { kernel, folder } = manifest;
   const stamp = join(prepared, STAMP);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return true;
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint(manifest, prepared)) return true;
   console.error(`guestd: preparing the ${kernel} kernel in ${prepared}`);
   rmSync(prepared, { recursive: true, force: true });
   mkdirSync(prepared, { recursive: true, mode: 0o755 });
@@ -35,7 +36,7 @@ function prepare(kernel: string, folder: string, prepared: string): boolean {
     console.error(`guestd: the ${kernel} kernel could not be prepared; it will do with what the machine has`);
     return false;
   }
-  writeFileSync(stamp, wanted);
+  writeFileSync(stamp, fingerprint(manifest, prepared));
   return true;
 }
 
@@ -43,5 +44,5 @@ process.umask(0o022);
 const root = join(import.meta.dirname, "..");
 const { preparedDir } = readConfig({ root, argv: [], env: process.env, isTerminal: false });
 const kernels = readManifests(join(root, "kernels")).filter(({ folder }) => existsSync(join(folder, "prepare.sh")));
-const results = kernels.map(({ kernel, folder }) => prepare(kernel, folder, join(preparedDir, kernel)));
+const results = kernels.map((manifest) => prepare(manifest, join(preparedDir, manifest.kernel)));
 if (process.argv.includes("--strict") && results.includes(false)) process.exitCode = 1;
