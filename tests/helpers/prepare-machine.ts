@@ -6,7 +6,10 @@ import { join } from "node:path";
 /** The account that sandboxes usually have; tests run programs as it when they may. */
 const ACCOUNT = "user";
 
-/** Builds the daemon, prepares the kernels, installs the Python SDKs and tmux, and makes the account `user`: what the tests need of a machine. */
+/** Where R looks for packages that did not come with it. */
+const R_LIBRARIES = ["/usr/local/lib/R/site-library", "/usr/lib/R/site-library", "/usr/lib/R/library"];
+
+/** Builds the daemon, prepares the kernels, installs the Python SDKs, tmux and ggplot2, and makes the account `user`: what the tests need of a machine. */
 export function prepareMachine(root: string): void {
   run(process.execPath, [join(root, "build.config.ts"), "--if-needed"], root);
   run(process.execPath, [join(root, "kernels", "setup.ts"), "--strict"], root);
@@ -14,6 +17,7 @@ export function prepareMachine(root: string): void {
   if (process.geteuid?.() !== 0) return;
   makeAccount();
   if (!existsSync("/usr/bin/tmux")) installPackages(["tmux"]);
+  if (!R_LIBRARIES.some((library) => existsSync(join(library, "ggplot2")))) installPackages(["r-cran-ggplot2"]);
 }
 
 /** Where the Python SDKs are installed for the tests. */
@@ -46,8 +50,10 @@ function makeAccount(): void {
 
 function installPackages(names: readonly string[]): void {
   console.error(`tests: installing ${names.join(", ")}`);
-  run("apt-get", ["update", "-qq"], "/");
-  run("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...names], "/");
+  // Somebody else may be installing something.
+  const options = ["-qq", "-y", "-o", "DPkg::Lock::Timeout=300"];
+  run("apt-get", ["update", ...options], "/");
+  run("apt-get", ["install", ...options, "--no-install-recommends", ...names], "/");
 }
 
 function run(command: string, args: readonly string[], cwd: string): void {

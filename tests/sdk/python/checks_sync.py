@@ -194,3 +194,19 @@ def check_javascript_and_typescript(sandbox):
         assert sandbox.run_code("process.env.FOO", context=context, envs={"FOO": "it's"}).text == "it's"
         assert sandbox.run_code("process.env.FOO ?? 'default'", context=context).text == "default"
         sandbox.remove_code_context(context)
+
+
+def check_r(sandbox):
+    printed = sandbox.run_code('print("Hello, World!")', language="r")
+    assert printed.logs.stdout == ['[1] "Hello, World!"\n']
+    context = sandbox.create_code_context(language="r", cwd="/tmp")
+    assert sandbox.run_code("getwd()", context=context).text == '[1] "/tmp"'
+    code = "Sys.getenv('FOO', 'default')"
+    assert sandbox.run_code(code, context=context, envs={"FOO": "bar"}).text == '[1] "bar"'
+    assert sandbox.run_code(code, context=context).text == '[1] "default"'
+    frame, plot = sandbox.run_code("data.frame(a = 1:2); plot(1)", context=context).results
+    assert frame.data == {"a": [1, 2]} and frame.is_main_result
+    assert plot.png and not plot.is_main_result and not plot.extra
+    error = sandbox.run_code("if (TRUE {", context=context).error
+    assert error.name == "ParseError" and "unexpected" in error.value
+    sandbox.remove_code_context(context)
