@@ -6,6 +6,7 @@ import { takeFromEnvironment } from "./host/libc.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
 import type { ConfigField } from "./config-field.ts";
 import { CONFIG_FIELDS, type ConfigValues } from "./config-fields.ts";
+import { networkEnv } from "./network-env.ts";
 import { readField } from "./read-field.ts";
 
 /** A start that cannot be: the message is for a person, one line. */
@@ -25,6 +26,8 @@ export interface Config extends ConfigValues {
   logLevel: LogLevel;
   logFormat: LogFormat;
   preparedDir: string;
+  /** Proxies and certificates that we were started with. */
+  networkEnv: Readonly<Record<string, string>>;
   /** The search path we were started with. */
   path: string | undefined;
 }
@@ -62,6 +65,7 @@ export function readConfig(source: ConfigSource): Readonly<Config> {
     token,
     logFormat: values.logFormat ?? (source.isTerminal ? "text" : "json"),
     preparedDir: values.preparedDir ?? defaultPreparedDir(source.env),
+    networkEnv: networkEnv(source.env),
     path: source.env["PATH"],
   });
 }

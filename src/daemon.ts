@@ -129,6 +129,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     preparedFolder: config.preparedDir,
     stagingFolder: join(stateDir, "kernels"),
     enabled: config.kernels,
+    networkEnv: config.networkEnv,
     launcher,
     exec,
   });

@@ -17,6 +17,8 @@ export interface RegistryOptions {
   stagingFolder: string;
   /** Languages to offer; all unless given. */
   enabled: readonly string[] | undefined;
+  /** Variables of kernels that everything else may override: how this machine reaches the network. */
+  networkEnv?: Environment;
   launcher: Launcher;
   exec: ExecContext;
 }
@@ -140,9 +142,10 @@ export class KernelRegistry {
     return this.#offer(language).manifest.spares;
   }
 
-  /** The variables of a kernel of `language` that runs as `user`: the manifest's on top of everybody's. */
+  /** The variables of a kernel of `language` that runs as `user`: the manifest's on top of everybody's, on those of the machine. */
   environment(language: string, user: Identity): Environment {
-    return { ...this.#options.exec.environment(user), ...this.#offer(language).manifest.env };
+    const { networkEnv, exec } = this.#options;
+    return { ...networkEnv, ...exec.environment(user), ...this.#offer(language).manifest.env };
   }
 
   async #state({ manifest, spec }: Offer): Promise<LanguageState> {

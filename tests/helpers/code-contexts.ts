@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { descendantsOf } from "../../src/host/process-tree.ts";
-import { type CellLine, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+import { type CellLine, CellStream, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
 /** A code context of its own for one test, over HTTP. */
 export class CodeSession implements AsyncDisposable {
@@ -24,6 +24,19 @@ export class CodeSession implements AsyncDisposable {
 
   run(code: string, more: object = {}): Promise<CellLine[]> {
     return execute(this.#url, { context_id: this.id, code, ...more });
+  }
+
+  /** The stream of a cell that says `up` when it has begun, from there on. */
+  async openUp(code: string, more: object = {}): Promise<CellStream> {
+    const stream = await CellStream.open(this.#url, { context_id: this.id, code, ...more });
+    await stream.until(({ type }) => type === "stdout");
+    return stream;
+  }
+
+  /** What came of interrupting it. */
+  async interrupt(query = ""): Promise<Record<string, unknown>> {
+    const response = await fetch(`${this.#url}/v1/contexts/${this.id}/interrupt${query}`, { method: "POST" });
+    return (await response.json()) as Record<string, unknown>;
   }
 
   /** The text of the result. Throws what the cell did. */

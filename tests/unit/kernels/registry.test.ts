@@ -215,6 +215,18 @@ describe("the program of a kernel", () => {
   });
 });
 
+test("what says how the machine reaches the network is in a kernel's variables, below all others", () => {
+  addKernel("toy", { env: { NO_PROXY: "toys" } });
+  const networkEnv = { HTTPS_PROXY: "http://proxy:1", SSL_CERT_FILE: "/etc/ca.pem", NO_PROXY: "all" };
+  const exec = new ExecContext({ users: new Users(), path: "/bin" });
+  exec.setGlobalEnv({ SSL_CERT_FILE: "/mine.pem" });
+  expect(createRegistry({ networkEnv, exec }).environment("toy", exec.defaultUser)).toMatchObject({
+    HTTPS_PROXY: "http://proxy:1",
+    SSL_CERT_FILE: "/mine.pem",
+    NO_PROXY: "toys",
+  });
+});
+
 describe.skipIf(!isRoot)("a kernel of another user", () => {
   test("is read where it is when that user can get there", async () => {
     addInterpreter("good", answer("1", 1));
