@@ -120,6 +120,33 @@ describe("when something dies", () => {
     expect(await pidOf(other)).toBe(otherPid);
   });
 
+  test("a kernel killed by somebody else while a cell waits and another is queued costs the first one only", async () => {
+    await using session = await open();
+    const pid = await pidOf(session);
+    const stream = await session.openUp("import time\nprint('up', flush=True)\ntime.sleep(600)");
+    const queued = session.run("40 + 2");
+    process.kill(pid, "SIGKILL");
+    const lines = await stream.until();
+    expect(typesOf(lines)).toEqual(["error", "end_of_execution"]);
+    expect(errorsOf(lines)).toEqual([{ name: "ContextRestarting", value: "Context was restarted: signal SIGKILL" }]);
+    expect(resultOf(await queued)).toBe("42");
+  });
+
+  test("the fork server's death in the middle of a cell is nothing to that cell", async () => {
+    await using session = await open();
+    const server = await serverPid();
+    const folder = mkdtempSync(join(tmpdir(), "guestd-signal-"));
+    chmodSync(folder, 0o755);
+    const goOn = join(folder, "go-on");
+    const code = `import os, time\nprint('up', flush=True)\nwhile not os.path.exists('${goOn}'): time.sleep(0.01)\n'went on'`;
+    const stream = await session.openUp(code);
+    process.kill(server, "SIGKILL");
+    await replaced(server);
+    writeFileSync(goOn, "");
+    expect(resultOf(await stream.until())).toBe("went on");
+    rmSync(folder, { recursive: true });
+  });
+
   test("the fork server's death hurts no context; the next one comes from another one", async () => {
     await using session = await open();
     const pid = await pidOf(session);
