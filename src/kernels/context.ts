@@ -190,7 +190,7 @@ export class CodeContext {
         ? undefined
         : longTimeout(() => this.#stop(stop, { type: "timeout", which: "wall" }), timeoutMs);
     const status = await done;
-    if (status === "died") return this.#diedUnder(run, kernel, stop);
+    if (status === "died") return this.#diedUnder(kernel, sink, stop);
     // One that was asked to stop and came to an end of its own all the same was not ended by that.
     return stop.reason && status === "interrupted" ? stop.reason : { type: "finished", status };
   }
@@ -213,17 +213,16 @@ export class CodeContext {
   }
 
   /** Exactly one error tells the cell's client that its kernel is gone, and why. */
-  async #diedUnder(run: Run, kernel: Kernel, stop: CellStop): Promise<Ending> {
+  async #diedUnder(kernel: Kernel, sink: RunSink, stop: CellStop): Promise<Ending> {
     const { status, reason } = await kernel.exited;
     if (this.#seat.wasDropped(kernel)) {
-      appendEvent(run, { type: "error", name: "UnexpectedEndOfExecution", value: CONNECTION_CLOSED, traceback: "" });
+      sink.fail("UnexpectedEndOfExecution", CONNECTION_CLOSED);
       return { type: "cancelled", by: "restart or removal of the context" };
     }
     const why = stop.hasKilled ? `${reason}, since the cell did not stop when it was interrupted` : reason;
     this.#lastLoss = { at: new Date(), reason: why };
     this.#untoldLoss = undefined;
-    const value = `Context was restarted: ${why}`;
-    appendEvent(run, { type: "error", name: "ContextRestarting", value, traceback: "" });
+    sink.fail("ContextRestarting", `Context was restarted: ${why}`);
     if (stop.reason) return stop.reason;
     if (!status) return { type: "lost", message: "the shim of the kernel was killed" };
     return "code" in status ? { type: "exited", code: status.code } : { type: "signaled", ...status };
@@ -242,7 +241,7 @@ export class CodeContext {
   #lossNotice(): string | undefined {
     const loss = this.#untoldLoss;
     this.#untoldLoss = undefined;
-    return loss && `guestd: the kernel ended between cells (${loss.reason}): this is a fresh one, without its state\n`;
+    return loss && `the kernel ended between cells (${loss.reason}): this is a fresh one, without its state`;
   }
 }
 

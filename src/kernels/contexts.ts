@@ -59,8 +59,7 @@ export class Contexts implements AsyncDisposable {
   readonly #defaults = new Map<string, { context: CodeContext; created: Promise<CodeContext> }>();
   readonly #supplies = new Map<string, KernelSupply>();
   readonly #expiry: IdleExpiry;
-  /** Contexts that are being created. */
-  #starting = 0;
+  readonly #starting = new Set<CodeContext>();
   #areDefaultsReady = false;
 
   constructor(options: ContextsOptions) {
@@ -121,7 +120,7 @@ export class Contexts implements AsyncDisposable {
     const seed = [randomBytes(32).toString("hex"), Date.now(), process.hrtime.bigint(), performance.now()].join();
     const entropy = createHash("sha256").update(seed).digest("hex");
     for (const supply of this.#supplies.values()) supply.reseed(entropy);
-    for (const context of this.#contexts.values()) context.reseed(entropy);
+    for (const context of [...this.#contexts.values(), ...this.#starting]) context.reseed(entropy);
   }
 
   /** @throws SandboxError not_found */
@@ -132,10 +131,11 @@ export class Contexts implements AsyncDisposable {
     await context.dispose();
   }
 
-  /** Creates the default contexts, one after the other; one that cannot be is said in the log. */
+  /** Creates the default contexts, the usual language's first, one after the other; one that cannot be is said in the log. */
   async createDefaults(): Promise<void> {
     const { registry, log } = this.#options;
-    for (const language of registry.defaults) {
+    const [first, others] = [registry.defaults.filter(isUsual), registry.defaults.filter((name) => !isUsual(name))];
+    for (const language of [...first, ...others]) {
       try {
         await this.default(language);
       } catch (error) {
@@ -183,12 +183,12 @@ export class Contexts implements AsyncDisposable {
   /** Lists a context once it can be used. */
   async #start(context: CodeContext): Promise<CodeContext> {
     const { maxContexts } = this.#options.limits;
-    if (this.#contexts.size + this.#starting >= maxContexts) throw tooManyContexts(maxContexts);
-    this.#starting += 1;
+    if (this.#contexts.size + this.#starting.size >= maxContexts) throw tooManyContexts(maxContexts);
+    this.#starting.add(context);
     try {
       await context.start();
     } finally {
-      this.#starting -= 1;
+      this.#starting.delete(context);
     }
     this.#contexts.set(context.id, context);
     this.#expiry.schedule();
@@ -222,6 +222,10 @@ export class Contexts implements AsyncDisposable {
     this.#supplies.set(language, supply);
     return supply;
   }
+}
+
+function isUsual(language: string): boolean {
+  return language === DEFAULT_LANGUAGE;
 }
 
 function tooManyContexts(maxContexts: number): SandboxError {

@@ -27,6 +27,7 @@ export class ForkServerSeat implements AsyncDisposable {
   #wasReady = false;
   #failures = 0;
   #isClosed = false;
+  #entropy: string | undefined;
 
   constructor(options: ForkServerSeatOptions) {
     this.#options = options;
@@ -51,7 +52,9 @@ export class ForkServerSeat implements AsyncDisposable {
     void this.#begin();
   }
 
+  /** The server that is there, or is being started, gives its kernels other random numbers. */
   reseed(entropy: string): void {
+    this.#entropy = entropy;
     this.#server?.reseed(entropy);
   }
 
@@ -74,6 +77,7 @@ export class ForkServerSeat implements AsyncDisposable {
 
   async #start(): Promise<ForkServer | undefined> {
     const { program, log, language } = this.#options;
+    const entropy = this.#entropy;
     try {
       const found = await program();
       if (!found) return undefined;
@@ -82,6 +86,7 @@ export class ForkServerSeat implements AsyncDisposable {
       this.#wasReady = true;
       this.#failures = 0;
       if (!this.#isClosed) this.#server = server;
+      if (this.#entropy !== undefined && this.#entropy !== entropy) server.reseed(this.#entropy);
       void server.exited.then(() => this.#noteEnd(server));
       return server;
     } catch (error) {
@@ -92,7 +97,7 @@ export class ForkServerSeat implements AsyncDisposable {
   }
 
   #noteEnd(server: ForkServer): void {
-    if (this.#server !== server) return;
+    if (this.#server !== server || this.#isClosed) return;
     this.#server = undefined;
     this.#options.log.warn("fork_server.died", { language: this.#options.language, pid: server.pid });
     void this.#begin();

@@ -44,6 +44,7 @@ export class KernelSupply implements AsyncDisposable {
   #refilling: Promise<void> | undefined;
   #expiry: Disposable | undefined;
   #memoryLook: Disposable | undefined;
+  #entropy: string | undefined;
 
   constructor(options: KernelSupplyOptions) {
     this.#options = options;
@@ -66,6 +67,7 @@ export class KernelSupply implements AsyncDisposable {
 
   /** All spares, and what is forked from now on, draw other random numbers than those of a copy of this machine. */
   reseed(entropy: string): void {
+    this.#entropy = entropy;
     this.#forkServer.reseed(entropy);
     for (const spare of this.#spares) spare.reseed(entropy);
   }
@@ -91,6 +93,14 @@ export class KernelSupply implements AsyncDisposable {
 
   async #make(cwd: string, signal: AbortSignal): Promise<Kernel> {
     return (await this.#fork(cwd, signal)) ?? this.#start(cwd, signal);
+  }
+
+  /** As {@link #make}, for a kernel that nobody else knows of. */
+  async #makeSpare(cwd: string, signal: AbortSignal): Promise<Kernel> {
+    const entropy = this.#entropy;
+    const kernel = await this.#make(cwd, signal);
+    if (this.#entropy !== undefined && this.#entropy !== entropy) kernel.reseed(this.#entropy);
+    return kernel;
   }
 
   /** Undefined where nothing can be forked: then the kernel is started. */
@@ -159,7 +169,7 @@ export class KernelSupply implements AsyncDisposable {
     try {
       while (this.#spares.length < spareKernels && !signal.aborted && hasFreeMemory()) {
         // oxlint-disable-next-line no-await-in-loop -- one at a time: nobody waits for them
-        const spare = await this.#make(exec.defaultUser.home, signal);
+        const spare = await this.#makeSpare(exec.defaultUser.home, signal);
         this.#spares.push(spare);
         void spare.exited.then(() => this.#forget(spare));
         this.#watchMemory();

@@ -16,10 +16,17 @@ export class RunSink implements CellSink {
   readonly #options: RunSinkOptions;
   #left: number;
   #isTold = false;
+  #hasFailed = false;
 
   constructor(options: RunSinkOptions) {
     this.#options = options;
     this.#left = options.maxBytes;
+  }
+
+  /** The cell's kernel is gone, which is its error unless it has had one: a cell has one at most. */
+  fail(name: string, value: string): void {
+    if (this.#hasFailed) this.#tell(value);
+    else this.event({ type: "error", name, value, traceback: "" });
   }
 
   text(stream: TextStream, bytes: Buffer): boolean {
@@ -36,8 +43,8 @@ export class RunSink implements CellSink {
     const bytes = Buffer.from(JSON.stringify(event));
     if (event.type === "result" && this.#take(bytes.length) < bytes.length) return this.#noteFull();
     run.log.append("events", bytes, { isUnit: true });
-    if (event.type === "start" && preface !== undefined)
-      run.log.append("stderr", Buffer.from(preface), { isUnit: true });
+    this.#hasFailed ||= event.type === "error";
+    if (event.type === "start" && preface !== undefined) this.#tell(preface);
   }
 
   /** How many of `bytes` there is room for; that is taken. */
@@ -51,8 +58,10 @@ export class RunSink implements CellSink {
     this.#left = 0;
     if (this.#isTold) return;
     this.#isTold = true;
-    const { run, maxBytes } = this.#options;
-    const notice = `guestd: the output of this cell is more than ${maxBytes} bytes: the rest is left out\n`;
-    run.log.append("stderr", Buffer.from(notice), { isUnit: true });
+    this.#tell(`the output of this cell is more than ${this.#options.maxBytes} bytes: the rest is left out`);
+  }
+
+  #tell(notice: string): void {
+    this.#options.run.log.append("stderr", Buffer.from(`guestd: ${notice}\n`), { isUnit: true });
   }
 }

@@ -118,6 +118,16 @@ describe("a kernel that dies", () => {
     expect([start?.execution_count, resultOf(rest)]).toEqual([1, "none"]);
   });
 
+  test("after its cell has had its error is no second one, but told all the same", async () => {
+    await using context = await ToyContext.create(url);
+    const lines = await context.run("fail oops\ndie 3");
+    expect([errorsOf(lines), textOf(lines, "stderr"), lines.at(-1)?.type]).toEqual([
+      [{ name: "ToyError", value: "oops" }],
+      "guestd: Context was restarted: exit code 3\n",
+      "end_of_execution",
+    ]);
+  });
+
   test("takes no queued cell with it", async () => {
     await using context = await ToyContext.create(url);
     const [died, next] = await Promise.all([context.run("sleep 50\ndie 1"), context.run("result alive")]);

@@ -43,6 +43,14 @@ describe("the default contexts", () => {
     );
   });
 
+  test("are created in the order of their kernels, but Python's, which requests without a language mean, first", async () => {
+    await using other = new ContextsPlace();
+    for (const name of ["abc", "python", "xyz"]) other.addKernel(name, `echo '${TOY_ANSWER}'`, { isDefault: true });
+    const opened = other.open();
+    await opened.createDefaults();
+    expect(opened.list().map(({ language }) => language)).toEqual(["python", "abc", "xyz"]);
+  });
+
   test("are created once, however many ask at once", async () => {
     const found = await Promise.all([
       contexts.default("quick"),
@@ -164,5 +172,8 @@ describe("a language with a fork server and spares", () => {
     contexts.reseed();
     expect(first).toMatch(/^[0-9a-f]{64}$/);
     expect(await resultIn(context, "get entropy")).not.toBe(first);
+    const creating = contexts.create({ language: "forked" });
+    contexts.reseed();
+    expect(await resultIn(await creating, "get entropy")).toMatch(/^[0-9a-f]{64}$/);
   });
 });
