@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isRunning } from "../../src/host/process-tree.ts";
 import { CodeSession, descendantsWith, parentsOf, statusOf } from "../helpers/code-contexts.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { errorsOf, resultOf, typesOf } from "../unit/kernels/cell-client.ts";
+import { errorsOf, resultOf, textOf, typesOf } from "../unit/kernels/cell-client.ts";
 
 let daemon: TestDaemon;
 let url = "";
@@ -34,6 +34,18 @@ async function serverPid(): Promise<number> {
 /** Waits until there is another fork server than `old`. */
 const replaced = (old: number): Promise<void> =>
   until(() => logged("fork_server.ready").at(-1)?.["pid"] !== old, 60_000);
+
+/** Makes a package that pip can install without a network. */
+const WHEEL = `
+import os, zipfile
+wheel = os.path.expanduser('~/fresh_one-1.0-py3-none-any.whl')
+info = 'fresh_one-1.0.dist-info'
+with zipfile.ZipFile(wheel, 'w') as archive:
+    archive.writestr('fresh_one.py', 'ANSWER = 42')
+    archive.writestr(f'{info}/METADATA', 'Metadata-Version: 2.1\\nName: fresh-one\\nVersion: 1.0\\n')
+    archive.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    archive.writestr(f'{info}/RECORD', f'fresh_one.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n')
+`;
 
 describe("a forked kernel", () => {
   test("runs in a session of its own under its own shim, as the kernels' user, with one thread and its own descriptors", async () => {
@@ -205,6 +217,21 @@ describe("what the fork server has loaded", () => {
     expect(await next.value("import brand_new\nbrand_new.ANSWER")).toBe("42");
     await replaced(server);
     expect(logged("fork_server.replaced").at(-1)?.["reason"]).toMatch(/installed|changed/);
+    await init({ envVars: {} });
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  test("pip in a cell installs for the kernels' user, and the next cell sees it", async () => {
+    const home = mkdtempSync(join(tmpdir(), "guestd-home-"));
+    chmodSync(home, 0o777); // the kernels' user writes there, whoever that is
+    await init({ envVars: { HOME: home, PIP_DISABLE_PIP_VERSION_CHECK: "1" } });
+    await using session = await open();
+    await session.value(WHEEL);
+    const installed = await session.run("%pip install --user --no-index --no-deps {wheel}");
+    expect(textOf(installed)).toContain("Successfully installed fresh-one-1.0");
+    expect(await session.value("import fresh_one\nfresh_one.ANSWER")).toBe("42");
+    await using next = await open();
+    expect(await next.value("import fresh_one\nfresh_one.ANSWER")).toBe("42");
     await init({ envVars: {} });
     rmSync(home, { recursive: true, force: true });
   });
