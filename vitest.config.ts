@@ -14,6 +14,12 @@ export default defineConfig({
       project("curl", ["tests/curl/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("kernels", ["tests/kernels/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("sdk", ["tests/sdk/**/*.test.ts"], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      // Builds images, one after the other (`npm run test:image`).
+      project("image", ["tests/image/**/*.test.ts"], {
+        testTimeout: 300_000,
+        hookTimeout: 1_800_000,
+        fileParallelism: false,
+      }),
       // Measures memory: one file at a time, and nothing else beside it (`npm run test:soak`).
       project("soak", ["tests/soak/**/*.test.ts"], {
         testTimeout: 1_800_000,

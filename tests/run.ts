@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { prepareMachine } from "./helpers/prepare-machine.ts";
+import { prepareImageTools, prepareMachine } from "./helpers/prepare-machine.ts";
 
 interface Report {
   success: boolean;
@@ -14,15 +14,19 @@ interface Report {
   }[];
 }
 
+/** Those of `npm test`; `--soak` and `--image` run the one of that name instead. */
+const USUAL_PROJECTS = ["unit", "http", "curl", "kernels", "sdk"];
+
 const root = join(import.meta.dirname, "..");
 const reportFile = join(root, ".cache", "test-report.json");
-const isSoak = process.argv.includes("--soak");
-const filters = process.argv.slice(2).filter((argument) => argument !== "--soak");
+const special = ["soak", "image"].find((project) => process.argv.includes(`--${project}`));
+const filters = process.argv.slice(2).filter((argument) => argument !== `--${special}`);
 
 prepareMachine(root);
+if (special === "image") prepareImageTools();
 mkdirSync(join(root, ".cache"), { recursive: true });
 rmSync(reportFile, { force: true });
-const projects = isSoak ? ["--project", "soak"] : ["--project", "!soak"];
+const projects = (special ? [special] : USUAL_PROJECTS).flatMap((project) => ["--project", project]);
 const { status } = spawnSync(
   process.execPath,
   [
@@ -34,7 +38,7 @@ const { status } = spawnSync(
     `--outputFile.json=${reportFile}`,
     ...filters,
   ],
-  { cwd: root, stdio: "inherit", env: { ...process.env, GUESTD_SOAK: isSoak ? "1" : "" } },
+  { cwd: root, stdio: "inherit", env: { ...process.env, GUESTD_SOAK: special === "soak" ? "1" : "" } },
 );
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

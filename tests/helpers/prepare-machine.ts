@@ -20,6 +20,14 @@ export function prepareMachine(root: string): void {
   if (!R_LIBRARIES.some((library) => existsSync(join(library, "ggplot2")))) installPackages(["r-cran-ggplot2"]);
 }
 
+/** What images are built and run with. */
+export function prepareImageTools(): void {
+  if (process.geteuid?.() !== 0) throw new Error("images are built and run by root here: start the tests as root");
+  const tools = { buildah: "buildah", debootstrap: "debootstrap", ip: "iproute2", strip: "binutils" };
+  const missing = Object.entries(tools).filter(([tool]) => spawnSync("which", [tool]).status !== 0);
+  if (missing.length > 0) installPackages(missing.map(([, name]) => name));
+}
+
 /** Where the Python SDKs are installed for the tests. */
 export function pythonSdkFolder(root: string): string {
   return join(root, ".cache", "sdk-python");

@@ -5,6 +5,9 @@
 #ifndef GUESTD_SYS_H
 #define GUESTD_SYS_H
 
+// First, since older <asm/signal.h> expect size_t.
+#include <stddef.h>
+
 #include <asm/ioctls.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
@@ -16,7 +19,6 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/stat.h>
-#include <stddef.h>
 
 // NSIG of the headers counts the classic signals only.
 enum { LAST_SIGNAL = 64, SIGNAL_SET_BYTES = LAST_SIGNAL / 8 };

@@ -1,0 +1,120 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { startControlPlane } from "../helpers/control-plane.ts";
+import { until } from "../helpers/daemon.ts";
+import { buildImage, buildOver, type Container, type ContainerOptions, startContainer } from "./container.ts";
+import { driveWithJavaScript } from "./sdk-drive.ts";
+
+const execute = promisify(execFile);
+const ARTEFACT = "localhost/guestd:artefact";
+const TOKEN = "artefact-token-0123456789abcdef";
+const GUESTD = "/opt/guestd/bin/guestd";
+const TINI = ["/opt/guestd/bin/tini", "--"];
+/** glibc 2.31, 2.36 and 2.41, without Node, Python, R, curl or git. */
+const SUITES = process.env["GUESTD_IMAGE"] === "slim" ? ["bookworm"] : ["bullseye", "bookworm", "trixie"];
+/** What needs nothing of the image but bash. */
+const LANGUAGES = ["javascript", "typescript", "bash"];
+const PLAIN_USER = 1234;
+/** The oldest glibc that Node itself runs on. */
+const FLOOR = 28;
+
+const WAYS: readonly (readonly [string, ContainerOptions])[] = [
+  ["root, below tini", { command: [...TINI, GUESTD] }],
+  ["root, as process 1 itself", { command: [GUESTD] }],
+  ["root, with a read-only root", { command: [...TINI, GUESTD], isReadOnly: true }],
+  ["an ordinary user", { command: [...TINI, ...asUser(PLAIN_USER), GUESTD] }],
+  [
+    "an ordinary user, as process 1 with a read-only root",
+    { command: [...asUser(PLAIN_USER), GUESTD], isReadOnly: true },
+  ],
+];
+
+beforeAll(async () => {
+  const { seconds } = await buildImage(ARTEFACT, ["--target", "artefact"]);
+  console.log(`image: artefact built in ${seconds.toFixed(0)} s`);
+});
+
+describe.each(SUITES)("the artefact on %s", (suite) => {
+  const tag = `localhost/guestd-on:${suite}`;
+  beforeAll(() =>
+    buildOver(suite, tag, [
+      `COPY --from=${ARTEFACT} /opt/guestd /opt/guestd`,
+      `RUN useradd --create-home --uid ${PLAIN_USER} plain`,
+      "ENV GUESTD_HOST=0.0.0.0 GUESTD_DEFAULT_WORKDIR=/tmp",
+    ]),
+  );
+
+  test.each(WAYS)("serves as %s", async (_name, options) => {
+    await using container = await startContainer(tag, { ...options, env: { GUESTD_TOKEN: TOKEN } });
+    const url = await whenServing(container);
+    await using plane = await startControlPlane(url, TOKEN);
+    await driveWithJavaScript({ apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: url }, LANGUAGES);
+    await leaveOrphans(url);
+    await until(async () => (await zombies(container)) === "", 30_000);
+    expect((await container.stop()).status).toBe("0");
+  });
+
+  test("says what is missing", async () => {
+    await using container = await startContainer(tag, { command: [...TINI, GUESTD], env: { GUESTD_TOKEN: TOKEN } });
+    await whenServing(container);
+    const text = await container.exec([GUESTD, "doctor"]);
+    for (const name of ["processes", "terminals", "inotify", ...LANGUAGES])
+      expect(text).toMatch(new RegExp(`ok +${name}`));
+    expect(text).toMatch(/-- +python .*\n +fix: install Python/);
+    expect(await container.exec(["sh", "-c", "command -v node python3 curl || true"])).toBe("");
+  });
+});
+
+test("asks for no newer glibc than Node does", async () => {
+  await using container = await startContainer(`localhost/guestd-on:${SUITES[0]}`, {
+    command: [...TINI, "sleep", "600"],
+  });
+  const compiled = "( -name *.node -o -name *.so* -o -perm -u+x ) -type f".split(" ");
+  const { stdout: files } = await execute("find", [`${container.root}/opt/guestd`, ...compiled]);
+  for (const file of files.trim().split("\n")) {
+    const { stdout: symbols } = await execute("objdump", ["-T", file]).catch(() => ({ stdout: "" }));
+    const minors = [...symbols.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
+    expect(Math.max(0, ...minors), file).toBeLessThanOrEqual(FLOOR);
+  }
+});
+
+test("refuses a system without glibc in one line", async () => {
+  await using container = await startContainer(`localhost/guestd-on:${SUITES[0]}`, {
+    command: [...TINI, "sleep", "600"],
+  });
+  const loader = "/lib64/ld-linux-x86-64.so.2";
+  const launcher = await container.exec(["sed", `s|${loader}|/lib/ld-none.so.1|`, GUESTD]);
+  await expect(container.exec(["sh", "-c", launcher])).rejects.toThrow(/guestd: needs glibc 2\.28 or newer, .*musl/);
+});
+
+function asUser(uid: number): string[] {
+  return ["setpriv", "--reuid", `${uid}`, "--regid", `${uid}`, "--clear-groups", "env", "HOME=/home/plain"];
+}
+
+async function whenServing(container: Container): Promise<string> {
+  const url = `http://${container.address}:49983`;
+  const isHealthy = (): Promise<boolean> =>
+    fetch(`${url}/health`).then(
+      ({ status }) => status === 204,
+      () => false,
+    );
+  await until(isHealthy, 30_000);
+  return url;
+}
+
+/** Programs whose parents are gone, and whose parents' shim is: they become children of process 1, and end. */
+async function leaveOrphans(url: string): Promise<void> {
+  const script = "for i in 1 2 3 4 5; do setsid sh -c 'sleep 0.2' & done";
+  const answer = await fetch(`${url}/v1/run`, {
+    method: "POST",
+    headers: { "X-Access-Token": TOKEN },
+    body: script,
+  });
+  expect(answer.status).toBe(200);
+  await answer.text();
+}
+
+async function zombies(container: Container): Promise<string> {
+  return container.exec(["sh", "-c", "grep -ls '^State:\\sZ' /proc/[0-9]*/status || true"]);
+}

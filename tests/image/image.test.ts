@@ -1,0 +1,145 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startControlPlane } from "../helpers/control-plane.ts";
+import { REPOSITORY, until } from "../helpers/daemon.ts";
+import { buildImage, type Container, imageBytes, startContainer } from "./container.ts";
+import { CELLS, driveWithJavaScript, driveWithPython } from "./sdk-drive.ts";
+
+const TOKEN = "image-token-0123456789abcdef";
+const MINIMAL = ["python", "javascript", "typescript", "bash"];
+const TARGETS = process.env["GUESTD_IMAGE"] === "slim" ? (["slim"] as const) : (["slim", "full"] as const);
+/** Where registries, certificates and this machine's folders would be found. */
+const SECRET_FILES = ["etc/pip.conf", "root/.npmrc", "root/.pip", "root/.config/pip", "root/.cache"];
+
+const report = (line: string): void => console.log(`image: ${line}`);
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+
+describe.each(TARGETS)("the %s image", (target) => {
+  const tag = `localhost/guestd:${target}`;
+  let container: Container;
+
+  beforeAll(async () => {
+    const { seconds } = await buildImage(tag, ["--target", target]);
+    report(`${target}: built in ${seconds.toFixed(0)} s, ${megabytes(await imageBytes(tag))}`);
+    const began = performance.now();
+    container = await startContainer(tag, { env: { GUESTD_TOKEN: TOKEN } });
+    await until(async () => (await health(container)) === 204, 30_000);
+    report(`${target}: started in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  });
+  afterAll(async () => container?.[Symbol.asyncDispose]());
+
+  test("has tini as process 1, and guestd below it", async () => {
+    const comm = (pid: string): Promise<string> => container.exec(["cat", `/proc/${pid}/comm`]);
+    expect((await comm("1")).trim()).toBe("tini");
+    const [child = ""] = (await container.exec(["cat", "/proc/1/task/1/children"])).trim().split(" ");
+    expect(await container.exec(["readlink", `/proc/${child}/exe`])).toBe("/opt/guestd/bin/node\n");
+  });
+
+  test("has the account that clients expect, with sudo", async () => {
+    expect(await container.exec(["id"], { user: "user" })).toMatch(/^uid=1000\(user\) gid=1000\(user\)/);
+    expect(await container.exec(["sudo", "-n", "id", "-u"], { user: "user" })).toBe("0\n");
+    expect(await container.exec(["git", "--version"], { user: "user" })).toMatch(/^git version/);
+  });
+
+  test("carries its kernels, and says of the others how to get them", async () => {
+    const text = await container.exec(["guestd", "doctor"], { user: "user" });
+    for (const language of languagesOf(target)) expect(text).toMatch(new RegExp(`ok +${language} `));
+    for (const language of missingIn(target)) expect(text).toMatch(new RegExp(`-- +${language} .*\\n +fix: `));
+    expect(text).toMatch(/ok +terminals/);
+  });
+
+  test("is driven by the JavaScript SDK", async () => {
+    await using plane = await startControlPlane(api(container), TOKEN);
+    const options = { apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(container) };
+    await driveWithJavaScript(options, languagesOf(target));
+  });
+
+  test("is driven by the Python SDK", async () => {
+    await using plane = await startControlPlane(api(container), TOKEN);
+    const options = { apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(container) };
+    await driveWithPython(options, languagesOf(target));
+  });
+
+  test("asks for its token on every address", async () => {
+    const url = `${api(container)}/v1/info`;
+    expect((await fetch(url)).status).toBe(401);
+    expect((await fetch(url, { headers: { "X-Access-Token": TOKEN } })).status).toBe(200);
+  });
+
+  test("does without a token what needs none, until it is given one", async () => {
+    await using locked = await startContainer(tag);
+    await until(async () => (await health(locked)) === 204, 30_000);
+    expect((await fetch(`${api(locked)}/v1/info`)).status).toBe(401);
+  });
+
+  test("keeps nothing of the machine that built it", () => {
+    const { root } = container;
+    for (const file of SECRET_FILES) expect(() => statSync(join(root, file)), file).toThrow(/ENOENT/);
+    expect(readdirSync(join(root, "run", "secrets"))).toEqual([]);
+    const words = needles().flatMap((needle) => ["-e", needle]);
+    const { stdout, status } = spawnSync("grep", ["-rlaF", ...words, ...searched(root)], { encoding: "utf8" });
+    expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+  });
+
+  test("ends with status 0 soon after SIGTERM", async () => {
+    await using other = await startContainer(tag, { env: { GUESTD_TOKEN: TOKEN } });
+    await until(async () => (await health(other)) === 204, 30_000);
+    const { status, seconds } = await other.stop();
+    expect(status).toBe("0");
+    report(`${target}: stopped in ${seconds.toFixed(1)} s`);
+  });
+});
+
+const api = ({ address }: Container): string => `http://${address}:49983`;
+
+async function health(container: Container): Promise<number> {
+  return fetch(`${api(container)}/health`).then(
+    ({ status }) => status,
+    () => 0,
+  );
+}
+
+/** Languages whose drivers there are. */
+function known(): string[] {
+  return readdirSync(join(REPOSITORY, "kernels"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => {
+      const manifest = readFileSync(join(REPOSITORY, "kernels", name, "kernel.json"), "utf8");
+      return (JSON.parse(manifest) as { languages: { name: string }[] }).languages.map(
+        ({ name: language }) => language,
+      );
+    });
+}
+
+const languagesOf = (target: string): string[] =>
+  known().filter((language) => language in CELLS && (target === "full" || MINIMAL.includes(language)));
+const missingIn = (target: string): string[] => known().filter((language) => !languagesOf(target).includes(language));
+
+/** What must not be in an image: this machine's registries, and the folder that it was built in. */
+function needles(): string[] {
+  const urls = [
+    ...setting("npm", ["config", "get", "registry"]),
+    ...setting("pip", ["config", "get", "global.index-url"]),
+  ];
+  const publicHosts = new Set(["registry.npmjs.org", "pypi.org", "files.pythonhosted.org"]);
+  const hosts = urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).host);
+  return [REPOSITORY, ...hosts.filter((host) => !publicHosts.has(host))];
+}
+
+/** What a package manager is set to, if it is there and has that setting. */
+function setting(command: string, args: readonly string[]): string[] {
+  try {
+    return [execFileSync(command, args, { encoding: "utf8" }).trim()];
+  } catch {
+    return [];
+  }
+}
+
+/** Everything in it but what the kernel shows. */
+function searched(root: string): string[] {
+  return readdirSync(root)
+    .filter((name) => !["proc", "sys", "dev"].includes(name))
+    .map((name) => join(root, name));
+}
