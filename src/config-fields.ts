@@ -6,6 +6,7 @@ export interface ConfigValues extends KernelConfigValues {
   host: string;
   port: number;
   interpreterPort: number | "off";
+  listen: readonly string[];
   allowedHosts: readonly string[];
   isInsecure: boolean;
   defaultUser: string | undefined;
@@ -48,6 +49,16 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     allowsOff: true,
     default: 49999,
     help: "second port for the same app, where code interpreter SDKs look; off for none",
+  },
+  listen: {
+    flag: "listen",
+    env: "GUESTD_LISTEN",
+    kind: "list",
+    unit: "unix:/path",
+    items: { match: /^unix:\/.+/, says: "unix: and an absolute path" },
+    default: [],
+    defaultText: "none",
+    help: "socket file to serve the API on as well, for the user that guestd runs as; repeatable, or separated by commas",
   },
   allowedHosts: {
     flag: "allowed-host",

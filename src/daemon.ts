@@ -5,6 +5,7 @@ import { createApp } from "./edge/app.ts";
 import { Gate } from "./edge/gate.ts";
 import { HostRule } from "./edge/host-rule.ts";
 import { Listeners } from "./edge/listeners.ts";
+import { openPorts, urlOf } from "./edge/open-ports.ts";
 import type { Route } from "./edge/route.ts";
 import { signedUrls } from "./edge/http/signed-url.ts";
 import { AtomicWrites } from "./filesystem/atomic-writes.ts";
@@ -90,7 +91,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       server: `guestd/${config.version}`,
       onMoved: (bytes) => freedMemory.note(bytes),
     },
-    listeners.faceOf,
+    listeners,
   );
   const ports = await openPorts(app, listeners, config);
   log.info("listening", { url: urlOf(config.host, ports[0] ?? 0), ports: ports.join(), access: services.access.state });
@@ -260,22 +261,6 @@ function createRoutes(services: Services): Route[] {
   return routes;
 }
 
-/** Opens each port on each address of the host; returns the port numbers, the API's first. */
-async function openPorts(app: ReturnType<typeof createApp>, listeners: Listeners, config: Config): Promise<number[]> {
-  const ports: number[] = [];
-  for (const [wanted, face] of [
-    [config.port, "api"],
-    [config.interpreterPort, "interpreter"],
-  ] as const) {
-    if (wanted === "off") continue;
-    const [host = config.host, second] = config.host === "localhost" ? ["127.0.0.1", "::1"] : [config.host];
-    const port = await listeners.open(app, { host, port: wanted, face });
-    if (second) await listeners.open(app, { host: second, port, face, isOptional: true });
-    ports.push(port);
-  }
-  return ports;
-}
-
 /** The bounds that clients may meet. */
 function limitsOf(config: Config): Record<string, number> {
   const { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds } = config;
@@ -284,8 +269,4 @@ function limitsOf(config: Config): Record<string, number> {
   const { maxContexts, contextIdleSeconds, cellOutputBytes } = config;
   const code = { maxContexts, contextIdleSeconds, cellOutputBytes };
   return { runMemoryBytes, runDiskBytes, logsDiskBytes, keptRuns, keptRunSeconds, ...watching, ...code };
-}
-
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -5,14 +5,7 @@ const FALSE = new Set(["false", "0", "no", "off"]);
 
 /** Reads one value; `fault` says what it should have been. */
 export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
-  if (field.kind === "list")
-    return {
-      value: [raw]
-        .flat()
-        .flatMap((text) => text.split(","))
-        .map((text) => text.trim())
-        .filter(Boolean),
-    };
+  if (field.kind === "list") return readList(field, raw);
   const text = String(raw);
   if (field.kind === "text") return text === "" ? { fault: "must not be empty" } : { value: text };
   if (field.kind === "flag") {
@@ -27,4 +20,13 @@ export function readField(field: ConfigField, raw: string | readonly string[]): 
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return { value: number };
   return { fault: `must be a number from ${min} to ${max}${field.allowsOff ? ", or off" : ""}` };
+}
+
+function readList({ items }: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
+  const value = [raw]
+    .flat()
+    .flatMap((text) => text.split(","))
+    .map((text) => text.trim())
+    .filter(Boolean);
+  return items && !value.every((item) => items.match.test(item)) ? { fault: `must be ${items.says}` } : { value };
 }

@@ -23,8 +23,16 @@ export interface AppOptions {
   onMoved: (bytes: number) => void;
 }
 
-/** Builds the one app; `faceOf` tells which listener a request came in on. */
-export function createApp(options: AppOptions, faceOf: (c: EdgeContext) => Face): Hono<EdgeEnv> {
+/** Where a request came in. */
+export interface Origins {
+  /** Which contract that listener stands for. */
+  faceOf(this: void, c: EdgeContext): Face;
+  /** Whether it is one that no web page can reach. */
+  isLocal(this: void, c: EdgeContext): boolean;
+}
+
+/** Builds the one app. */
+export function createApp(options: AppOptions, { faceOf, isLocal }: Origins): Hono<EdgeEnv> {
   const { gate, hostRule, log } = options;
   const app = new Hono<EdgeEnv>({ strict: true });
   app.use(async (c, next) => {
@@ -35,7 +43,7 @@ export function createApp(options: AppOptions, faceOf: (c: EdgeContext) => Face)
     outgoing.setHeader("X-Request-Id", request.id);
     logRequest(c, log);
     noteMoved(c.env, options.onMoved);
-    const isGuarded = options.guardsHost && gate.state === "open" && c.req.path !== "/health";
+    const isGuarded = options.guardsHost && gate.state === "open" && c.req.path !== "/health" && !isLocal(c);
     const refused = isGuarded ? checkHost(c, hostRule) : undefined;
     if (refused) return refused;
     if (isPreflight(c)) return answerPreflight(c);

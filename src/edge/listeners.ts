@@ -1,9 +1,11 @@
-import type { IncomingMessage, Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { chmodSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo, ListenOptions, Socket } from "node:net";
 import type { Hono } from "hono";
 import { errnoName, fromErrno } from "../errors.ts";
 import type { WebSocket } from "ws";
 import type { EdgeContext, EdgeEnv, Face } from "./request-context.ts";
+import { removeStaleSocket } from "./stale-socket.ts";
 import { createUpgradingServer } from "./websocket.ts";
 
 /** Clients keep idle sockets for minutes; we must not close one that they are about to use. */
@@ -12,6 +14,7 @@ const KEEP_ALIVE_MS = 640_000;
 const HEADERS_TIMEOUT_MS = 60_000;
 /** Metadata headers and long paths in queries. */
 const MAX_HEADER_BYTES = 128 * 1024;
+const OWNER_ONLY = 0o600;
 
 /** What listening on an address answers that this machine does not have. */
 const ABSENT = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
@@ -26,34 +29,55 @@ export interface ListenAddress {
 
 /** The open ports of the daemon; all serve one app. */
 export class Listeners implements AsyncDisposable {
-  readonly #faces = new WeakMap<IncomingMessage["socket"], Face>();
+  readonly #faces = new WeakMap<Socket, Face>();
+  readonly #local = new WeakSet<Socket>();
   readonly #servers: Server[] = [];
   readonly #sockets: ReadonlySet<WebSocket>[] = [];
 
   /** Which contract the listener that a request came in on stands for. */
   readonly faceOf = (c: EdgeContext): Face => this.#faces.get(c.env.incoming.socket) ?? "api";
 
+  /** Whether a request came through a socket file: not from a web page, and only from who may open the file. */
+  readonly isLocal = (c: EdgeContext): boolean => this.#local.has(c.env.incoming.socket);
+
   /** Opens one port and returns its number. @throws SandboxError when the address cannot be had */
   async open(app: Hono<EdgeEnv>, address: ListenAddress): Promise<number> {
+    const { host, port, face } = address;
+    try {
+      const server = await this.#listen(app, { host, port }, (socket) => this.#faces.set(socket, face));
+      return (server.address() as AddressInfo).port;
+    } catch (error) {
+      if (address.isOptional && ABSENT.has(errnoName(error) ?? "")) return port;
+      throw fromErrno(error, `cannot listen on ${host}:${port}`);
+    }
+  }
+
+  /** Opens a socket file that only the daemon's own user may use; it is gone when the daemon ends. @throws SandboxError */
+  async openSocket(app: Hono<EdgeEnv>, path: string): Promise<void> {
+    try {
+      await removeStaleSocket(path);
+      await this.#listen(app, { path }, (socket) => this.#local.add(socket));
+      chmodSync(path, OWNER_ONLY);
+    } catch (error) {
+      throw fromErrno(error, `cannot listen on unix:${path}`);
+    }
+  }
+
+  async #listen(app: Hono<EdgeEnv>, address: ListenOptions, onConnection: (socket: Socket) => void): Promise<Server> {
     const { server, sockets } = createUpgradingServer(app, {
       requestTimeout: 0,
       headersTimeout: HEADERS_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     });
-    server.on("connection", (socket) => this.#faces.set(socket, address.face));
+    server.on("connection", onConnection);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject).listen(address.port, address.host, resolve);
-    try {
-      await promise;
-    } catch (error) {
-      if (address.isOptional && ABSENT.has(errnoName(error) ?? "")) return address.port;
-      throw fromErrno(error, `cannot listen on ${address.host}:${address.port}`);
-    }
+    server.once("error", reject).listen(address, resolve);
+    await promise;
     server.off("error", reject);
     this.#servers.push(server);
     this.#sockets.push(sockets);
-    return (server.address() as AddressInfo).port;
+    return server;
   }
 
   /** Stops accepting, lets requests under way finish until `signal` aborts, then cuts them. */

@@ -32,11 +32,14 @@ function samples(field: ConfigField): [text: string, value: unknown][] {
       ];
     case "flag":
       return [["true", true]];
-    case "list":
+    case "list": {
+      // The only list whose members have a form is one of socket files.
+      const [a, b, c] = ["a", "b", "c"].map((item) => (field.items ? `unix:/${item}` : item));
       return [
-        ["a", ["a"]],
-        [" b , ,c,", ["b", "c"]],
+        [`${a}`, [a]],
+        [` ${b} , ,${c},`, [b, c]],
       ];
+    }
     case "choice":
       return (field.choices ?? []).slice(-2).map((choice) => [choice, choice]);
     case "port":

@@ -108,7 +108,7 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
       server: "guestd/test",
       onMoved: () => undefined,
     },
-    listeners.faceOf,
+    listeners,
   );
   const port = await listeners.open(app, { host: "127.0.0.1", port: 0, face: "api" });
   return {
