@@ -22,9 +22,10 @@ new_cells <- function(channel, plots, warnings) {
     if (sink.number() > 0L) return(print_value(value))
     data <- value_data(value, printed_text(value))
     plots$show(is_end = FALSE)
-    channel$result(data, is_main = is_last)
+    channel$result(data, is_main = is_last, is_held = TRUE)
   }
   run_expression <- function(expression, is_last) {
+    channel$settle()
     outcome <- evaluate(expression)
     if (outcome$visible) {
       set_base(".Last.value", outcome$value)

@@ -6,24 +6,37 @@ new_channel <- function(own) {
   nonce <- ""
   barrier <- 0L
   id <- NULL
+  # What is held back to go out with the next event: each write wakes guestd up.
+  marks <- raw()
+  lines <- character()
 
   put <- function(connection, bytes) {
     writeBin(bytes, connection)
     flush(connection)
   }
-  write_event <- function(event, members) {
+  hold <- function(event, members) {
     flush(stdout())
     barrier <<- barrier + 1L
-    marker <- c(as.raw(0L), charToRaw(sprintf("\033]K;%s;%d\a", nonce, barrier)))
-    put(own$stdout, marker)
-    put(own$stderr, marker)
-    names <- c("ev", "b", names(members))
-    line <- json_object(names, c(json_string(event), json_number(barrier), unlist(members)))
-    put(own$events, charToRaw(paste0(line, "\n")))
+    number <- sprintf("%d", barrier)
+    marks <<- c(marks, as.raw(0L), charToRaw(paste0("\033]K;", nonce, ";", number, "\a")))
+    line <- json_object(c("ev", "b", names(members)), c(paste0("\"", event, "\""), number, unlist(members)))
+    lines <<- c(lines, line)
+  }
+  release <- function() {
+    put(own$stdout, marks)
+    put(own$stderr, marks)
+    put(own$events, charToRaw(paste0(lines, "\n", collapse = "")))
+    marks <<- raw()
+    lines <<- character()
   }
   # Whole or not at all, also when an interrupt comes; a forked child has no part in it.
-  send <- function(event, ...) {
-    if (Sys.getpid() == process) suspendInterrupts(write_event(event, list(...)))
+  send <- function(event, ..., is_held = FALSE) {
+    if (Sys.getpid() == process) {
+      suspendInterrupts({
+        hold(event, list(...))
+        if (!is_held) release()
+      })
+    }
     invisible()
   }
   list(
@@ -37,12 +50,13 @@ new_channel <- function(own) {
       send("end", id = id, status = json_string(status))
       id <<- NULL
     },
-    # A result between cells has nowhere to go. `data`: MIME type → JSON.
-    result = function(data, is_main = FALSE) {
+    # A result between cells has nowhere to go. `data`: MIME type → JSON. One that is held waits for the next event or `settle`.
+    result = function(data, is_main = FALSE, is_held = FALSE) {
       if (is.null(id) || length(data) == 0L) return(invisible())
       main <- if (is_main) "true" else "false"
-      send("result", id = id, main = main, data = json_object(names(data), unlist(data)))
+      send("result", id = id, main = main, data = json_object(names(data), unlist(data)), is_held = is_held)
     },
+    settle = function() if (length(lines) > 0L) suspendInterrupts(release()),
     error = function(failure) {
       send(
         "error", id = id, name = json_string(failure$name), value = json_string(failure$value),
