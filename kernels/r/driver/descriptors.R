@@ -23,11 +23,12 @@ leave_forked_child <- function() .Call(parallel_routine("mc_exit"), 0L)
 
 # Without the package's namespace, which would take longer. Users may load and unload that.
 parallel_routine <- function(name) {
-  if (!is.loaded(name, PACKAGE = "parallel")) {
+  library <- getLoadedDLLs()[["parallel"]]
+  if (is.null(library)) {
     folder <- file.path(.Library, "parallel", "libs", .Platform$r_arch)
-    dyn.load(file.path(folder, paste0("parallel", .Platform$dynlib.ext)))
+    library <- dyn.load(file.path(folder, paste0("parallel", .Platform$dynlib.ext)))
   }
-  getNativeSymbolInfo(name, "parallel")
+  getNativeSymbolInfo(name, library)
 }
 
 # R goes on reading the driver's first file, on a descriptor that children would inherit: at the same number it gets /dev/null.

@@ -12,8 +12,16 @@ serve <- function(script) {
   install_session(plots, warnings, function() vapply(c(own, output$connections()), as.integer, 0L))
   install_display(channel)
   sweep_temporary_folders()
+  warm_up()
   suspendInterrupts(answer_requests(own$requests, channel, new_cells(channel, plots, warnings), output$heal))
   end_process("no")
+}
+
+# What R loads when it is used first is loaded before a cell waits for it.
+warm_up <- function() {
+  compiler::enableJIT(0L)
+  value_data(0, printed_text(0))
+  parse(text = "0", keep.source = TRUE, srcfile = srcfilecopy("", "0"))
 }
 
 answer_requests <- function(requests, channel, cells, heal_output) {

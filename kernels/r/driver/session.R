@@ -44,27 +44,3 @@ show_files <- function(files, header, title, delete.file) {
   for (file in files) writeLines(gsub("_\b", "", readLines(file, warn = FALSE), fixed = TRUE))
   if (isTRUE(delete.file)) unlink(files)
 }
-
-# R ignores interrupts while it waits for a program: one would end the program, and the cell would go on as if nothing had been.
-# What it does while it waits for the end of a pipe to the program, it does not ignore.
-open_to_interrupts <- function(original) {
-  replace_call <- function(part) {
-    if (!is.call(part)) return(part)
-    if (identical(part[[1L]], quote(.Internal))) {
-      return(bquote(if (intern || !wait || timeout != 0) .(part) else .(run_program)(command)))
-    }
-    as.call(lapply(as.list(part), replace_call))
-  }
-  changed <- original
-  body(changed) <- replace_call(body(original))
-  changed
-}
-
-# Runs a shell command to its end. Returns its status as `system` does: an exit code, or the number of a signal.
-run_program <- function(command) {
-  status <- suspendInterrupts(close(pipe(command, "w")))
-  status <- if (is.null(status)) 0L else if (status > 255L) status %/% 256L else status
-  notice_interrupt()
-  if (status == 127L) warning("error in running command", call. = FALSE)
-  invisible(status)
-}
