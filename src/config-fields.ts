@@ -9,6 +9,7 @@ export interface ConfigValues extends KernelConfigValues {
   listen: readonly string[];
   allowedHosts: readonly string[];
   isInsecure: boolean;
+  forwardsPorts: boolean;
   defaultUser: string | undefined;
   defaultWorkdir: string | undefined;
   areFilesAsUser: boolean;
@@ -75,6 +76,13 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     kind: "flag",
     default: false,
     help: "serve everybody on a public address without a token",
+  },
+  forwardsPorts: {
+    flag: "forward-ports",
+    env: "GUESTD_FORWARD_PORTS",
+    kind: "flag",
+    default: false,
+    help: "make programs that listen on loopback reachable on this machine's other addresses, on the same port and without a token",
   },
   defaultUser: {
     flag: "default-user",

@@ -58,6 +58,9 @@ import { ptyRoutes } from "./pty/rest.ts";
 import { Terminals } from "./pty/terminals.ts";
 import { IdempotentStarts } from "./runs/idempotent-starts.ts";
 import { Runs } from "./runs/runs.ts";
+import { Forwarder } from "./ports/forwarder.ts";
+import { Ports } from "./ports/ports.ts";
+import { portsRoutes } from "./ports/rest.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
 import { ChangeEntries } from "./watch/change-entries.ts";
 import { Feeds } from "./watch/feeds.ts";
@@ -125,15 +128,7 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
   const runs = createRuns(stack, config, { launcher, logsDir, log });
   const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
   const access = new Access({ token: config.token, isLocked });
-  const registry = new KernelRegistry({
-    folder: join(config.root, "kernels"),
-    preparedFolder: config.preparedDir,
-    stagingFolder: join(stateDir, "kernels"),
-    enabled: config.kernels,
-    networkEnv: config.networkEnv,
-    launcher,
-    exec,
-  });
+  const registry = createRegistry(config, stateDir, { launcher, exec });
   const contexts = stack.use(createContexts({ registry, launcher, runs, exec, log }, stateDir, config));
   const metadata = new MetadataStore(new Mounts());
   const rights = createRights(stack, config, log);
@@ -163,8 +158,24 @@ function createServices(stack: AsyncDisposableStack, config: Config, log: Logger
     downloads: new Downloads({ exec, rights }),
     ...createWatching(stack, config, { exec, rights, metadata, log }),
     runControl: new RunControl({ runs }),
+    ports: createPorts(stack, config, { runs, log }),
     contexts,
   };
+}
+
+function createRegistry(
+  config: Config,
+  stateDir: string,
+  deps: { launcher: Launcher; exec: ExecContext },
+): KernelRegistry {
+  return new KernelRegistry({
+    ...deps,
+    folder: join(config.root, "kernels"),
+    preparedFolder: config.preparedDir,
+    stagingFolder: join(stateDir, "kernels"),
+    enabled: config.kernels,
+    networkEnv: config.networkEnv,
+  });
 }
 
 /** Whose rights file operations have. */
@@ -174,6 +185,12 @@ function createRights(stack: AsyncDisposableStack, config: Config, log: Logger):
     log.warn("files_as_user.one_user", { detail: "only root can act as others: files of the own account only" });
   }
   return stack.use(new UserRights({ workerPath: join(config.root, "dist", "file-worker.js") }));
+}
+
+function createPorts(stack: AsyncDisposableStack, config: Config, { runs, log }: { runs: Runs; log: Logger }): Ports {
+  const ports = stack.use(new Ports({ runs }));
+  if (config.forwardsPorts) stack.use(new Forwarder({ ports, log }));
+  return ports;
 }
 
 function createWatching(
@@ -238,7 +255,7 @@ function createRuns(
 function createRoutes(services: Services): Route[] {
   const { lifecycle, metrics, processes, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
-  const { watchers, pollers, feeds, changeEntries: entries } = services;
+  const { watchers, pollers, feeds, changeEntries: entries, ports } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...lifecycleRoutes(lifecycle, () => contexts.areDefaultsReady),
@@ -257,6 +274,7 @@ function createRoutes(services: Services): Route[] {
     ...contextsRoutes(contexts),
     ...codeRoutes(contexts),
     ...nativeContextsRoutes(contexts),
+    ...portsRoutes(ports),
   ];
   return routes;
 }

@@ -41,6 +41,11 @@ export function processState(pid: number): string | undefined {
   }
 }
 
+/** The parent of `pid`, or undefined when it is gone. */
+export function parentOf(pid: number): number | undefined {
+  return statField(pid, 1);
+}
+
 /** The process group of `pid`, or undefined when it is gone. */
 export function processGroupOf(pid: number): number | undefined {
   return statField(pid, 2);
@@ -80,7 +85,8 @@ function statField(pid: number, field: number): number | undefined {
   }
 }
 
-function commandName(pid: number): string {
+/** What /proc calls a program: at most 15 bytes of its file's name. */
+export function commandName(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
   } catch {

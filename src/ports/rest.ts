@@ -1,0 +1,79 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { type ListedPort, type PortFeedEvent, PortList, PortsQuery } from "../contracts/ports.ts";
+import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { startPump } from "../edge/pump.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { type Route, route } from "../edge/route.ts";
+import { parseQuery } from "../edge/validate.ts";
+import type { Ports } from "./ports.ts";
+import type { Port, PortEvent } from "./types.ts";
+
+const KEEPALIVE_MS = 15_000;
+const NDJSON_KEEPALIVE = Buffer.from('{"type":"keepalive"}\n');
+
+/** `/v1/ports`: what programs listen on. */
+export function portsRoutes(ports: Ports): Route[] {
+  return [
+    route("GET /v1/ports", { family: "native", access: "token", doc: PORTS }, (c) => {
+      const { follow = false } = parseQuery(c, PortsQuery);
+      if (follow) return feed(c, ports);
+      const list = ports.list();
+      if (wantedFormat(c) === "raw" && (c.req.header("accept") ?? "").includes("text/plain"))
+        return c.text(table(list));
+      return c.json({ ports: list.map(listed) });
+    }),
+  ];
+}
+
+const PORTS = {
+  summary: "Ports that programs listen on, with the run that each belongs to; `follow=1` tells of new ones",
+  tag: "ports",
+  query: PortsQuery,
+  answers: {
+    200: {
+      description: "all of them; with `follow` one event a line, which begin with those that are open",
+      json: PortList,
+      media: ["application/json", "text/plain", "application/x-ndjson", "text/event-stream"],
+    },
+  },
+};
+
+async function feed(c: EdgeContext, ports: Ports): Promise<Response> {
+  const format = wantedFormat(c) === "sse" ? "sse" : "ndjson";
+  const { request } = c.var;
+  async function* frames(): AsyncGenerator<Buffer> {
+    let isReady = false;
+    for await (const events of ports.follow(request.signal)) {
+      const lines: PortFeedEvent[] = events.map(eventOf);
+      if (!isReady) lines.push({ type: "ready" });
+      isReady = true;
+      yield Buffer.concat(lines.map((line) => encodeEvent(format, line)));
+    }
+  }
+  await startPump(frames(), c.env.outgoing, {
+    headers: streamHeaders(format),
+    keepalive: { bytes: format === "sse" ? SSE_COMMENT : NDJSON_KEEPALIVE, everyMs: KEEPALIVE_MS },
+    onFailure: (error) => void request.fail(error),
+  });
+  return RESPONSE_ALREADY_SENT;
+}
+
+function listed({ port, address, pid, command, runId }: Port): ListedPort {
+  return { port, address, ...(pid !== undefined && { pid, command }), ...(runId !== undefined && { run: runId }) };
+}
+
+function eventOf({ type, port }: PortEvent): PortFeedEvent {
+  return { type, ...listed(port) };
+}
+
+/** For people: one port a line. */
+function table(list: readonly Port[]): string {
+  return list
+    .map(({ port, address, pid, command, runId }) =>
+      [String(port).padStart(5), address.padEnd(15), command ?? "?", pid === undefined ? "" : `pid ${pid}`, runId ?? ""]
+        .join(" ")
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join("");
+}
