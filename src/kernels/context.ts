@@ -65,6 +65,7 @@ export class CodeContext {
   /** A loss that no cell was told of yet. */
   #untoldLoss: StateLoss | undefined;
   #usedAtMs = performance.now();
+  #isUsed = false;
 
   constructor(options: ContextOptions) {
     this.language = options.language;
@@ -103,6 +104,7 @@ export class CodeContext {
    */
   execute(request: CellRequest, signal: AbortSignal): Run {
     const { runs, user } = this.#options;
+    this.#isUsed = true;
     const run = runs.create({
       kind: "cell",
       cmd: this.language,
@@ -135,6 +137,13 @@ export class CodeContext {
   async restart(): Promise<void> {
     this.#untoldLoss = undefined;
     await this.#seat.renew();
+  }
+
+  /** Another kernel in place of one that nobody has used yet. Never rejects: a kernel that cannot be had is tried for again by the first cell. */
+  async refresh(): Promise<void> {
+    using _turn = await this.#queue.lock();
+    if (this.#isUsed || this.#seat.isClosed) return;
+    await this.#seat.renew().catch(() => undefined);
   }
 
   /** Its kernel draws other random numbers than those of a copy of this machine, from the next cell on. */

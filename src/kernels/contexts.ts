@@ -93,12 +93,15 @@ export class Contexts implements AsyncDisposable {
     return this.default(selector.language ?? DEFAULT_LANGUAGE);
   }
 
-  /** The default context of a language, created if there is none. @throws SandboxError unavailable, not_found (language) */
-  async default(name: string): Promise<CodeContext> {
+  /**
+   * The default context of a language, created if there is none; listed once `before` has settled, if given.
+   * @throws SandboxError unavailable, not_found (language)
+   */
+  async default(name: string, before?: Promise<void>): Promise<CodeContext> {
     const known = this.#defaults.get(this.languageOf(name));
     if (known) return known.created;
     const context = this.#build({ language: name });
-    const created = this.#start(context);
+    const created = this.#start(context, before);
     this.#defaults.set(context.language, { context, created });
     created.catch(() => this.#forgetDefault(context));
     return created;
@@ -131,18 +134,22 @@ export class Contexts implements AsyncDisposable {
     await context.dispose();
   }
 
-  /** Creates the default contexts, the usual language's first, one after the other; one that cannot be is said in the log. */
+  /** Creates the default contexts side by side, the usual language's first in the list; one that cannot be is said in the log. */
   async createDefaults(): Promise<void> {
     const { registry, log } = this.#options;
     const [first, others] = [registry.defaults.filter(isUsual), registry.defaults.filter((name) => !isUsual(name))];
-    for (const language of [...first, ...others]) {
+    const create = async (language: string, before: Promise<void>): Promise<void> => {
       try {
-        await this.default(language);
+        await this.default(language, before);
       } catch (error) {
         const { message, hint } = error instanceof SandboxError ? error : { message: String(error), hint: undefined };
         log.warn("kernel.unavailable", { language, error: message, hint });
       }
-    }
+      await before;
+    };
+    let created = Promise.resolve();
+    for (const language of [...first, ...others]) created = create(language, created);
+    await created;
     this.#areDefaultsReady = true;
   }
 
@@ -181,12 +188,13 @@ export class Contexts implements AsyncDisposable {
   }
 
   /** Lists a context once it can be used. */
-  async #start(context: CodeContext): Promise<CodeContext> {
+  async #start(context: CodeContext, before?: Promise<void>): Promise<CodeContext> {
     const { maxContexts } = this.#options.limits;
     if (this.#contexts.size + this.#starting.size >= maxContexts) throw tooManyContexts(maxContexts);
     this.#starting.add(context);
     try {
       await context.start();
+      await before;
     } finally {
       this.#starting.delete(context);
     }
@@ -209,6 +217,11 @@ export class Contexts implements AsyncDisposable {
     return this.#defaults.get(context.language)?.context === context;
   }
 
+  /** Contexts that nobody has used yet get a kernel that has everything loaded. */
+  #refresh(language: string): void {
+    for (const context of this.#contexts.values()) if (context.language === language) void context.refresh();
+  }
+
   #expire({ id, language }: CodeContext, reason: string): void {
     const { log } = this.#options;
     log.info("context.removed", { contextId: id, language, reason });
@@ -218,7 +231,10 @@ export class Contexts implements AsyncDisposable {
   }
 
   #supply(language: string): KernelSupply {
-    const supply = this.#supplies.get(language) ?? new KernelSupply({ ...this.#options, language });
+    const known = this.#supplies.get(language);
+    if (known) return known;
+    const onLoaded = (): void => this.#refresh(language);
+    const supply = new KernelSupply({ ...this.#options, language, onLoaded });
     this.#supplies.set(language, supply);
     return supply;
   }

@@ -10,6 +10,8 @@ export interface ForkServerSeatOptions extends ForkServerOptions {
   program: () => Promise<ForkServerProgram | undefined>;
   /** Whether one that was started with the variables `before` does for kernels with `after`. */
   isSameStart: (before: Environment, after: Environment) => boolean;
+  /** From now on kernels have everything loaded that kernels of this server can have. */
+  onLoaded: () => void;
   log: Logger;
 }
 
@@ -24,6 +26,7 @@ export class ForkServerSeat implements AsyncDisposable {
   readonly #options: ForkServerSeatOptions;
   #starting: Promise<ForkServer | undefined> | undefined;
   #server: ForkServer | undefined;
+  #isLoaded = false;
   #wasReady = false;
   #failures = 0;
   #isClosed = false;
@@ -31,6 +34,11 @@ export class ForkServerSeat implements AsyncDisposable {
 
   constructor(options: ForkServerSeatOptions) {
     this.#options = options;
+  }
+
+  /** Whether kernels that are forked now lack what later ones will have. */
+  get isLoading(): boolean {
+    return this.#starting !== undefined || (this.#server !== undefined && !this.#isLoaded);
   }
 
   /** The fork server, where one is ready for kernels of that user with these variables. */
@@ -85,7 +93,9 @@ export class ForkServerSeat implements AsyncDisposable {
       log.info("fork_server.ready", { language, pid: server.pid });
       this.#wasReady = true;
       this.#failures = 0;
+      this.#isLoaded = false;
       if (!this.#isClosed) this.#server = server;
+      void server.loaded.then(() => this.#noteLoaded(server));
       if (this.#entropy !== undefined && this.#entropy !== entropy) server.reseed(this.#entropy);
       void server.exited.then(() => this.#noteEnd(server));
       return server;
@@ -94,6 +104,13 @@ export class ForkServerSeat implements AsyncDisposable {
       log.warn("fork_server.failed", { language, error: error instanceof Error ? error.message : String(error) });
       return undefined;
     }
+  }
+
+  #noteLoaded(server: ForkServer): void {
+    if (this.#server !== server || this.#isClosed) return;
+    this.#isLoaded = true;
+    this.#options.log.info("fork_server.loaded", { language: this.#options.language, pid: server.pid });
+    this.#options.onLoaded();
   }
 
   #noteEnd(server: ForkServer): void {

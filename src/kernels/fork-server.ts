@@ -36,6 +36,8 @@ const CLOSE_MS = 1000;
 export class ForkServer implements AsyncDisposable {
   /** Resolves when it has ended, whoever ended it. */
   readonly exited: Promise<void>;
+  /** Resolves when it has loaded everything, if it lives to do so. What it forks before has the rest to load itself. */
+  readonly loaded: Promise<void>;
   readonly #options: ForkServerOptions;
   readonly #server: ForkServerProgram;
   readonly #child: ProgramChild;
@@ -48,6 +50,7 @@ export class ForkServer implements AsyncDisposable {
     this.#child = child;
     this.#replies = replies;
     this.exited = child.exit.then(() => replies.end());
+    this.loaded = replies.loaded.promise;
   }
 
   /** Starts one and resolves when it can fork. @throws SandboxError unavailable with its last words */
@@ -121,6 +124,7 @@ export class ForkServer implements AsyncDisposable {
 
 /** What a fork server says, given to whoever waits for it. */
 class Replies {
+  readonly loaded = Promise.withResolvers<void>();
   readonly #lines = new LineSplitter({ maxLineBytes: MAX_EVENT_BYTES });
   readonly #waiting = new Map<string, PromiseWithResolvers<KernelMessage>>();
   readonly #words = new IdleOutput();
@@ -134,7 +138,9 @@ class Replies {
   take(bytes: Buffer): boolean {
     for (const line of this.#lines.push(bytes)) {
       const message = parseMessage(line);
-      if (message) this.#waiting.get("id" in message ? message.id : message.type)?.resolve(message);
+      if (!message) continue;
+      if (message.type === "loaded" || (message.type === "ready" && !message.isLoading)) this.loaded.resolve();
+      this.#waiting.get("id" in message ? message.id : message.type)?.resolve(message);
     }
     return true;
   }

@@ -23,6 +23,8 @@ export interface KernelSupplyOptions {
   hasFreeMemory: () => boolean;
   /** How often that is asked while there are spares; every 10 s unless given. */
   memoryLookMs?: number;
+  /** From now on kernels have more loaded than those that were taken so far. */
+  onLoaded: () => void;
 }
 
 /** A spare is started when the cell that its predecessor was taken for has had time to run. */
@@ -51,7 +53,8 @@ export class KernelSupply implements AsyncDisposable {
     const { language, registry, launcher, pipesFolder, preload, log } = options;
     const program = (): ReturnType<KernelRegistry["forkServer"]> => registry.forkServer(language);
     const isSameStart = registry.isSameStart.bind(registry, language);
-    const seat = { language, program, isSameStart, launcher, pipesFolder, modules: preload, log };
+    const onLoaded = (): void => this.#noteLoaded();
+    const seat = { language, program, isSameStart, onLoaded, launcher, pipesFolder, modules: preload, log };
     this.#forkServer = new ForkServerSeat(seat);
   }
 
@@ -158,7 +161,14 @@ export class KernelSupply implements AsyncDisposable {
     this.#expiry = longTimeout(() => void this.#dropSpares(), SPARE_IDLE_MS);
   }
 
+  #noteLoaded(): void {
+    this.#options.onLoaded();
+    void this.#dropSpares();
+    this.#scheduleRefill();
+  }
+
   #beginFill(): void {
+    if (this.#forkServer.isLoading) return; // the fill comes when it has loaded
     this.#refilling ??= this.#fill().finally(() => (this.#refilling = undefined));
   }
 

@@ -109,7 +109,7 @@ export class KernelWires {
       this.#idle.take(); // what an interpreter says at its start is nobody's output
       this.ready.resolve({ engine: message.engine, version: message.version });
     } else if (message.type === "adopted") this.adoptions.get(message.id)?.resolve(message);
-    else if (message.type === "forked" || message.type === "refused") return; // a fork server's words, which this is not
+    else if (message.type === "forked" || message.type === "refused" || message.type === "loaded") return; // a fork server's words, which this is not
     else if (message.id === this.cell?.id) {
       if (message.type === "end") {
         this.#begun = undefined; // text right behind the end is the next cell's

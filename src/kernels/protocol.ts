@@ -7,9 +7,10 @@ export type EnvironmentChange = Readonly<Record<string, string | undefined>>;
 
 /** Events of the kernel protocol, as far as they concern the daemon; `kernels/PROTOCOL.md` §4. */
 export type KernelMessage = { barrier: number } & (
-  | ({ type: "ready" } & KernelIdentity)
+  | ({ type: "ready"; isLoading: boolean } & KernelIdentity)
   | { type: "adopted"; id: string; error: string | undefined; isStale: boolean }
   | { type: "forked"; id: string; shimPid: number }
+  | { type: "loaded" }
   | { type: "refused"; id: string; why: string }
   | { type: "cell"; id: string; event: CellEvent }
   | { type: "end"; id: string; status: CellStatus }
@@ -64,7 +65,15 @@ export function parseMessage(line: string): KernelMessage | undefined {
   const id = text(message["id"]);
   switch (message["ev"]) {
     case "ready":
-      return { barrier, type: "ready", engine: text(message["engine"]), version: text(message["version"]) };
+      return {
+        barrier,
+        type: "ready",
+        engine: text(message["engine"]),
+        version: text(message["version"]),
+        isLoading: message["loading"] === true,
+      };
+    case "loaded":
+      return { barrier, type: "loaded" };
     case "adopted":
       return {
         barrier,

@@ -63,6 +63,7 @@ describe("a forked kernel", () => {
   });
 
   test("has the packages loaded that were asked for, and nothing of the cells that warmed the server up", async () => {
+    await until(() => logged("fork_server.loaded").length > 0, 60_000);
     await using session = await open();
     const lines = await session.run("[name for name in ('_', '__', '_1', '_i2') if globals().get(name)]");
     expect(lines[0]).toMatchObject({ type: "number_of_executions", execution_count: 1 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import select
 import signal
 
 from . import descriptors, environment
@@ -16,6 +17,8 @@ from .requests import Request, RequestReader
 
 # What else is worth having when a package is preloaded: what its users import of it, and import late.
 COMPANIONS = {"matplotlib": ("matplotlib.pyplot",), "numpy": ("numpy.random",)}
+# Whoever has waited for the server forks at once; a module that is being imported would be in the way.
+FIRST_FORK_S = 0.2
 # Between fork and exec only a broken installation can fail.
 EXIT_BROKEN = 97
 
@@ -30,6 +33,8 @@ class ForkServer:
         self._packages = packages
         self._shim = ""
         self._shims: set[int] = set()
+        self._unloaded: list[str] = []
+        self._pause = FIRST_FORK_S
 
     def serve(self) -> None:
         """Forks kernels until guestd ends the requests."""
@@ -37,7 +42,11 @@ class ForkServer:
         self._channel.attach(self._own)
         signal.signal(signal.SIGCHLD, lambda signum, frame: self._reap())
         requests = RequestReader(self._own.requests)
-        while (request := requests.read()) is not None:
+        while True:
+            self._load_meanwhile(requests)
+            request = requests.read()
+            if request is None:
+                return
             if request.op == "hello":
                 self._prepare(request)
             elif request.op == "fork":
@@ -46,16 +55,31 @@ class ForkServer:
                 self._kernel.stir(request.text)
 
     def _prepare(self, request: Request) -> None:
-        """Imports and runs what a kernel would import and run sooner or later, and keeps all that out of the collector's sight."""
+        """Runs what a kernel would run sooner or later. From then on it can fork, also while it still loads packages."""
         self._shim = request.text
-        for name in request.variables.split(b"\0"):
-            if name:
-                _preload(os.fsdecode(name))
+        names = [os.fsdecode(name) for name in request.variables.split(b"\0") if name]
+        self._unloaded = [module for name in names for module in (name, *COMPANIONS.get(name, ()))]
         self._engine.warm_up()
         self._packages.refresh()
+        self._share()
+        more = {"loading": True} if self._unloaded else {}
+        self._channel.send("ready", pid=os.getpid(), engine=self._engine.name, version=environment.VERSION, **more)
+
+    def _load_meanwhile(self, requests: RequestReader) -> None:
+        """Imports what is still to be imported, a module at a time, until somebody wants something."""
+        while self._unloaded and not requests.has_buffered:
+            pause, self._pause = self._pause, 0
+            if select.select([requests.descriptor], [], [], pause)[0]:
+                return
+            _preload(self._unloaded.pop(0))
+            if not self._unloaded:
+                self._share()
+                self._channel.send("loaded")
+
+    def _share(self) -> None:
+        """Keeps all there is out of the collector's sight: it would write to memory that the kernels share."""
         gc.collect()
         gc.freeze()
-        self._channel.send("ready", pid=os.getpid(), engine=self._engine.name, version=environment.VERSION)
 
     def _fork(self, request: Request) -> None:
         if self._packages.refresh():
@@ -134,8 +158,6 @@ def _open_pipes(folder: str) -> list[int]:
 def _preload(name: str) -> None:
     try:
         importlib.import_module(name)
-        for companion in COMPANIONS.get(name, ()):
-            importlib.import_module(companion)
     except Exception:
         pass  # not installed, or broken: a cell that imports it hears why
 

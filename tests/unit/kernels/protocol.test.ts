@@ -36,8 +36,13 @@ describe("events", () => {
   test.each([
     [
       '{"ev":"ready","pid":1,"engine":"toy","version":"1","b":1}',
-      { type: "ready", engine: "toy", version: "1", barrier: 1 },
+      { type: "ready", engine: "toy", version: "1", isLoading: false, barrier: 1 },
     ],
+    [
+      '{"ev":"ready","pid":1,"engine":"f","version":"1","loading":true}',
+      { type: "ready", engine: "f", version: "1", isLoading: true, barrier: 0 },
+    ],
+    ['{"ev":"loaded"}', { type: "loaded", barrier: 0 }],
     ['{"ev":"adopted","id":"a","b":2}', { type: "adopted", id: "a", error: undefined, isStale: false, barrier: 2 }],
     [
       '{"ev":"adopted","id":"a","error":"gone"}',
