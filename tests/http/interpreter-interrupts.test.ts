@@ -32,18 +32,6 @@ describe("interrupting a context", () => {
     });
   });
 
-  test("by several at once is told to all of them, and interrupts one cell only", async () => {
-    await using context = await ToyContext.create(url);
-    const sleeper = await context.openSleeper();
-    const queued = context.open("print next\nsleep 300\nresult done");
-    const replies = await Promise.all([1, 2, 3].map(() => context.interrupt()));
-    expect(replies.map(({ text }) => (JSON.parse(text) as { outcome: string }).outcome)).toEqual(
-      Array(3).fill("interrupted"),
-    );
-    expect(errorsOf(await sleeper.until())).toEqual([INTERRUPTED]);
-    expect(resultOf(await (await queued).until())).toBe("done");
-  });
-
   test("gently lets a cell go on that does not stop; it ends as if nothing had been", async () => {
     await using context = await ToyContext.create(url);
     await context.run("set kept yes");

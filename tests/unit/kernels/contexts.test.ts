@@ -112,6 +112,19 @@ describe("other contexts", () => {
   });
 });
 
+test("an interrupt by several at once is told to all of them, and ends one cell only", async () => {
+  const context = await contexts.create({ language: "quick" });
+  const signal = new AbortController().signal;
+  const run = context.execute({ code: "print up\nsleep 600000", envs: {} }, signal);
+  const queued = resultIn(context, "result done");
+  await until(() => run.log.ends.stdout > 0);
+  const came = await Promise.all([1, 2, 3].map(() => context.interrupt()));
+  for (const answer of came) expect(answer).toEqual({ outcome: "interrupted", isStateKept: true, run });
+  expect(await run.ended).toMatchObject({ ending: { type: "cancelled" }, interruption: { outcome: "interrupted" } });
+  expect(await queued).toBe("done");
+  await contexts.remove(context.id);
+});
+
 /** The value that a cell finds a variable at. */
 const valueOf = (context: CodeContext, name: string): Promise<unknown> => resultIn(context, `env ${name}`);
 
