@@ -202,6 +202,7 @@ async function sendInput(
   input: Input | undefined,
   call: Call,
 ): Promise<void> {
+  processes.find(selector);
   if (!input?.case) throw new SandboxError("unimplemented", "invalid input type <nil>");
   await withAbort(processes.sendInput(selector, input.case, input.value), call.signal);
 }

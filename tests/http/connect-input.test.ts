@@ -187,7 +187,12 @@ describe("standard input", () => {
   test("of a program that has ended is not found", async () => {
     const { process, rest } = await begin(shell("exit 0", { stdin: true }));
     await rest();
-    for (const answer of [await sendInput(process, "x"), await call("CloseStdin", { process })]) {
+    const answers = [
+      await sendInput(process, "x"),
+      await call("SendInput", { process }),
+      await call("CloseStdin", { process }),
+    ];
+    for (const answer of answers) {
       expect(answer).toEqual({ status: 404, code: "not_found", message: `process with pid ${process.pid} not found` });
     }
   });
