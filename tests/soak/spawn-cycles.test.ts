@@ -7,7 +7,7 @@ const MAX_BYTES_A_CYCLE = 1024;
 
 test.each([
   { kind: "spawns", warmUp: 1000, count: 10_000, every: 200 },
-  { kind: "terminals", warmUp: 500, count: 2000, every: 40 },
+  { kind: "terminals", warmUp: 1000, count: 2000, every: 40 },
 ] as const)(
   "$count $kind leave no descriptor, process or zombie behind, and memory stays what it was",
   async ({ kind, warmUp, count, every }) => {
