@@ -76,6 +76,25 @@ describe("a kernel of R", () => {
     await until(() => !existsSync(folder), 30_000);
   });
 
+  test("installs packages into a folder of the user's own, and has them at once", async () => {
+    await using session = await open();
+    await session.run(`
+      package <- file.path(tempfile(), "guestdtoy")
+      dir.create(file.path(package, "R"), recursive = TRUE)
+      writeLines(c("Package: guestdtoy", "Version: 1.0", "Title: Toy", "Description: Toy.", "License: none"),
+        file.path(package, "DESCRIPTION"))
+      writeLines("export(answer)", file.path(package, "NAMESPACE"))
+      writeLines("answer <- function() 42", file.path(package, "R", "answer.R"))
+      library_folder <- tempfile("library")
+      Sys.setenv(R_LIBS_USER = library_folder)
+    `);
+    const installed = await session.run('install.packages(package, repos = NULL, type = "source", quiet = TRUE)');
+    expect(errorsOf(installed)).toEqual([]);
+    expect(await session.value("library(guestdtoy); stopifnot(.libPaths()[1] == library_folder); answer()")).toBe(
+      "[1] 42",
+    );
+  });
+
   test("hands none of its descriptors to programs of a cell", async () => {
     await using session = await open();
     const lines = await session.run("invisible(system('readlink /proc/self/fd/*'))");

@@ -11,6 +11,7 @@ serve <- function(script) {
   warnings <- new_warning_teller()
   install_session(plots, warnings, function() vapply(c(own, output$connections()), as.integer, 0L))
   install_display(channel)
+  install_user_library()
   sweep_temporary_folders()
   warm_up()
   suspendInterrupts(answer_requests(own$requests, channel, new_cells(channel, plots, warnings), output$heal))

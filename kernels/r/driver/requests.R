@@ -12,9 +12,9 @@ read_request <- function(connection) {
   )
 }
 
-# Bytes as text. NUL, which no text of R can hold, becomes U+FFFD.
+# Bytes as text. NUL, which no text of R can hold, becomes SUB, which no code can have either.
 request_text <- function(bytes) {
-  if (any(bytes == 0L)) bytes <- unlist(lapply(bytes, function(byte) if (byte == 0L) charToRaw("\ufffd") else byte))
+  bytes[bytes == 0L] <- as.raw(26L)
   text <- rawToChar(bytes)
   Encoding(text) <- "UTF-8"
   text
