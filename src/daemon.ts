@@ -28,7 +28,7 @@ import { FreedMemory } from "./host/freed-memory.ts";
 import type { FileRights } from "./host/file-access.ts";
 import { Launcher } from "./host/launcher.ts";
 import { hasFreeMemory } from "./host/memory.ts";
-import { Mounts } from "./host/mounts.ts";
+import { Mounts, NETWORK_MOUNTS } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
@@ -200,7 +200,7 @@ function createWatching(
 ) {
   const { exec, rights, metadata, log } = deps;
   const { keptWatchEvents: maxItems, watchedDirectories: maxWatches, watcherIdleSeconds } = config;
-  const watchers = stack.use(new Watchers({ exec, rights, log, maxItems, maxWatches }));
+  const watchers = stack.use(new Watchers({ exec, rights, mounts: NETWORK_MOUNTS, log, maxItems, maxWatches }));
   return {
     watchers,
     pollers: stack.use(new Pollers({ idleMs: watcherIdleSeconds * 1000 })),

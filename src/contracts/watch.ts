@@ -39,6 +39,10 @@ export const WatchEvent = v.variant("type", [
     }),
     v.description("a part of the tree that the kernel does not watch for us"),
   ),
+  v.pipe(
+    v.object({ type: v.literal("error"), code: v.string(), message: v.string(), hint: v.optional(v.string()) }),
+    v.description("the last event of a feed that cannot go on; what was told before it is true"),
+  ),
   v.object({ type: v.literal("keepalive") }),
 ]);
 export type WatchEvent = v.InferOutput<typeof WatchEvent>;

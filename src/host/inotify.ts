@@ -81,6 +81,7 @@ export class Inotify implements Disposable {
 
   /** Asks to be called when there is something to read; false when there already is. */
   arm(): boolean {
+    if (!this.#isOpen) return true;
     native.setFlags(this.#fd, F_SETFL, O_NONBLOCK | O_ASYNC);
     return readableBytes(this.#fd) === 0;
   }
@@ -90,12 +91,14 @@ export class Inotify implements Disposable {
    * @throws the system error: ENOSPC when the user's watches are used up, ENOTDIR for anything but a directory
    */
   add(path: FilePath): number {
+    // Its number may be another descriptor's by now.
+    if (!this.#isOpen) throw new Error("inotify is closed");
     return check(native.add(this.#fd, cPath(path), CHANGES), "inotify_add_watch");
   }
 
   /** One that is gone with its directory is none to remove any more. */
   remove(watch: number): void {
-    native.remove(this.#fd, watch);
+    if (this.#isOpen) native.remove(this.#fd, watch);
   }
 
   /** Up to 64 KiB of records, whole; undefined when there are none. */

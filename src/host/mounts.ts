@@ -9,8 +9,7 @@ const NETWORK_MAGICS = new Set([0x6969, 0xff534d42, 0x517b, 0xfe534d42, 0x657355
 const MAX_AGE_MS = 5000;
 const MAX_DEVICES = 256;
 
-/** Whether `path` is on a file system of another machine or program: its calls may hang, its changes come unannounced. */
-export async function isNetworkMount(path: FilePath): Promise<boolean> {
+async function isNetworkMount(path: FilePath): Promise<boolean> {
   const { type } = await statfs(asPath(path));
   return NETWORK_MAGICS.has(type);
 }
@@ -18,8 +17,7 @@ export async function isNetworkMount(path: FilePath): Promise<boolean> {
 /** Names of the same in the kernel's list of mounts. */
 const NETWORK_TYPES = /^(?:nfs|nfs4|cifs|smb3|smbfs|9p|ceph|fuse|fuseblk|fuse\..*)$/;
 
-/** Where such file systems are mounted, one character for each byte of a path (Latin-1). Asks none of them. */
-export async function networkMountPoints(): Promise<Set<string>> {
+async function networkMountPoints(): Promise<Set<string>> {
   const points = new Set<string>();
   for (const line of (await readFile("/proc/self/mountinfo", "latin1")).split("\n")) {
     const [mount = "", source = ""] = line.split(" - ");
@@ -31,6 +29,17 @@ export async function networkMountPoints(): Promise<Set<string>> {
   }
   return points;
 }
+
+/** Where the file systems of other machines and programs are: their calls may hang, their changes come unannounced. */
+export interface NetworkMounts {
+  /** Whether a path is on one. */
+  has(path: FilePath): Promise<boolean>;
+  /** The directories they are mounted at, one character for each byte of a path (Latin-1). Asks none of them. */
+  points(): Promise<ReadonlySet<string>>;
+}
+
+/** As the kernel knows them. */
+export const NETWORK_MOUNTS: NetworkMounts = { has: isNetworkMount, points: networkMountPoints };
 
 /** Remembers for a few seconds which devices are such file systems. */
 export class Mounts {

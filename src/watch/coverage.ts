@@ -1,13 +1,15 @@
 import { constants } from "node:fs";
 import { errnoName, SandboxError } from "../errors.ts";
 import type { DirectoryEntry } from "../host/file-access.ts";
-import { networkMountPoints } from "../host/mounts.ts";
+import type { NetworkMounts } from "../host/mounts.ts";
 import type { KernelWatches } from "./kernel-watches.ts";
 import type { WatchedDirectory } from "./watched-tree.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 /** Directories that are read at the same time. */
 const BATCH = 16;
+/** Something of the machine's is used up: watches, descriptors, memory. */
+const USED_UP = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM"]);
 /** The list of mounts is as good as new for so long. */
 const MOUNTS_AGE_MS = 1000;
 
@@ -23,11 +25,13 @@ export interface CoverOptions {
 /** Puts directories and what is below them under watch. First the watch, then the look inside: nothing falls between. */
 export class Coverage {
   readonly #watches: KernelWatches;
+  readonly #network: NetworkMounts;
   #mounts: ReadonlySet<string> = new Set();
   #mountsReadAt = -Infinity;
 
-  constructor(deps: { watches: KernelWatches }) {
+  constructor(deps: { watches: KernelWatches; mounts: NetworkMounts }) {
     this.#watches = deps.watches;
+    this.#network = deps.mounts;
   }
 
   /** Covers `directories`; what vanishes meanwhile or may not be read is left out. @returns those that were scanned */
@@ -83,8 +87,13 @@ export class Coverage {
   async #networkMounts(): Promise<ReadonlySet<string>> {
     const now = performance.now();
     if (now - this.#mountsReadAt < MOUNTS_AGE_MS) return this.#mounts;
-    this.#mounts = await networkMountPoints();
-    this.#mountsReadAt = now;
+    try {
+      this.#mounts = await this.#network.points();
+      this.#mountsReadAt = now;
+    } catch (error) {
+      // Out of descriptors or memory for a moment: what was there a while ago is the best guess.
+      if (errnoName(error) === undefined) throw error;
+    }
     return this.#mounts;
   }
 
@@ -108,7 +117,9 @@ export class Coverage {
     // Gone, or already under another name: a record on its way says which.
     if (name === "ENOENT") return;
     if (directory.parent) directory.detach();
-    const isBudget = name === "ENOSPC" || (error instanceof SandboxError && error.code === "resource_exhausted");
+    const isBudget = USED_UP.has(name ?? "") || (error instanceof SandboxError && error.code === "resource_exhausted");
+    // Nothing that a file system says: what is missed by it cannot be told.
+    if (name === undefined && !isBudget) return tree.listener.failed(error);
     if (!isBudget && name !== "ENAMETOOLONG") return;
     tree.listener.gap(place, isBudget ? "budget" : "path_too_long");
   }

@@ -13,6 +13,7 @@ export class EventQueue {
   #head = 0;
   /** Number of the oldest item that is there. */
   #first = 0;
+  #failure: Error | undefined;
 
   constructor(options: { maxItems: number }) {
     this.#maxItems = options.maxItems;
@@ -37,6 +38,21 @@ export class EventQueue {
     this.#notifier.notify();
   }
 
+  /** Nothing will come any more: whoever has read what there is gets `error`. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#notifier.notify();
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @throws what the queue has failed with, to whoever has read everything before it */
+  checkEnd(cursor: number): void {
+    if (this.#failure && this.#isAtEnd(cursor)) throw this.#failure;
+  }
+
   /** Whether items from `cursor` on are all there. */
   has(cursor: number): boolean {
     return cursor >= this.#first && cursor <= this.end;
@@ -58,10 +74,14 @@ export class EventQueue {
     if (cursor > this.#first) this.#drop(Math.min(cursor - this.#first, this.#items.length - this.#head));
   }
 
-  /** Resolves when something has come that is not before `cursor`. @throws the signal's reason */
+  /** Resolves when something has come that is not before `cursor`. @throws the signal's reason, or what the queue has failed with */
   async wait(cursor: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    while (this.end <= cursor && cursor >= this.#first) await this.#notifier.wait(signal);
+    for (; this.#isAtEnd(cursor); await this.#notifier.wait(signal)) this.checkEnd(cursor);
+  }
+
+  #isAtEnd(cursor: number): boolean {
+    return this.end <= cursor && cursor >= this.#first;
   }
 
   #drop(count: number): void {

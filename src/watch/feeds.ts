@@ -44,7 +44,8 @@ export class Feeds implements AsyncDisposable {
   async open(request: WatchRequest, cursorText: string | undefined): Promise<FeedReader> {
     const cursor = cursorText === undefined ? undefined : parseCursor(cursorText);
     const known = cursor && this.#feeds.get(cursor.id);
-    if (cursor && known && isSame(known.request, request)) return this.#join(known, cursor.position);
+    if (cursor && known && isSame(known.request, request) && !known.watcher.hasFailed)
+      return this.#join(known, cursor.position);
     const feed: Feed = { watcher: await this.#watchers.open(request), request, readers: 0, timer: undefined };
     this.#feeds.set(feed.watcher.id, feed);
     return this.#join(feed, cursor ? -1 : 0);

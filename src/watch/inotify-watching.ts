@@ -1,4 +1,5 @@
 import { IN, type InotifyRecord } from "../host/inotify.ts";
+import type { NetworkMounts } from "../host/mounts.ts";
 import { Coverage } from "./coverage.ts";
 import { KernelWatches } from "./kernel-watches.ts";
 import { PendingMoves } from "./pending-moves.ts";
@@ -7,6 +8,14 @@ import type { WatchedDirectory, WatchedTree } from "./watched-tree.ts";
 
 /** Of a directory that another one was moved over: the kernel tells its parent nothing of that. */
 const REPLACED = { mask: IN.DELETE, cookie: 0 };
+
+export interface InotifyWatchingOptions {
+  /** Directories at the same time. */
+  maxWatches: number;
+  mounts: NetworkMounts;
+  /** Called when changes can no longer be told: by then it is disposed, and the trees have learned it. */
+  failed: (error: unknown) => void;
+}
 
 /**
  * Watches trees with one inotify instance for all of them. Records are taken one at a time, each with the scans that it asks for;
@@ -20,10 +29,18 @@ export class InotifyWatching implements Disposable {
   readonly #moves: PendingMoves;
 
   /** @throws the system error: EMFILE when the user's instances are used up */
-  constructor(options: { maxWatches: number }) {
-    this.#source = new RecordSource({ take: (record) => this.#take(record), overflow: () => this.#overflowed() });
+  constructor(options: InotifyWatchingOptions) {
+    this.#source = new RecordSource({
+      take: (record) => this.#take(record),
+      overflow: () => this.#overflowed(),
+      failed: (error) => {
+        for (const tree of this.#trees) tree.listener.failed(error);
+        this[Symbol.dispose]();
+        options.failed(error);
+      },
+    });
     this.#watches = new KernelWatches({ inotify: this.#source.inotify, maxWatches: options.maxWatches });
-    this.#coverage = new Coverage({ watches: this.#watches });
+    this.#coverage = new Coverage({ watches: this.#watches, mounts: options.mounts });
     this.#moves = new PendingMoves((directory) => this.#coverage.release(directory));
   }
 
@@ -32,12 +49,12 @@ export class InotifyWatching implements Disposable {
     this.#trees.add(tree);
     try {
       await this.#coverage.watch(tree.root);
+      if (!tree.isRecursive) return;
+      await this.#coverage.cover([tree.root], { tells: false, isAgain: true, onBatch: () => this.#source.pull() });
     } catch (error) {
       this.close(tree);
       throw error;
     }
-    if (!tree.isRecursive) return;
-    await this.#coverage.cover([tree.root], { tells: false, isAgain: true, onBatch: () => this.#source.pull() });
   }
 
   /** Ends at once; the kernel's watches that nobody else needs are given back. */
@@ -48,7 +65,7 @@ export class InotifyWatching implements Disposable {
     this.#moves.dropClosed();
   }
 
-  /** Resolves when every change made so far was told. */
+  /** Resolves when every change made so far was told, or none is told any more. */
   settle(): Promise<void> {
     return this.#source.settle();
   }

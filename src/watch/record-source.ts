@@ -5,27 +5,35 @@ const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 /** Handled before others get their turn. */
 const SLICE_MS = 4;
 
-type Job = Buffer | (() => void | Promise<void>);
+type Job = Buffer | "overflow" | (() => void);
 
-/** Hands the kernel's records to `take`, one after the other in their order; `take` may be slow without the kernel's queue running over. */
+/** What is done with the records. */
+export interface RecordSourceDeps {
+  /** Called with one after the other in their order; may be slow without the kernel's queue running over. */
+  take: (record: InotifyRecord) => void | Promise<void>;
+  /** Records were given up. */
+  overflow: () => Promise<void>;
+  /** Something has thrown: no record is taken any more. */
+  failed: (error: unknown) => void;
+}
+
+/** Hands over the kernel's records, from the first to the last or to the first that cannot be taken. */
 export class RecordSource implements Disposable {
   readonly inotify: Inotify;
-  readonly #take: (record: InotifyRecord) => void | Promise<void>;
-  readonly #overflow: () => Promise<void>;
+  readonly #deps: RecordSourceDeps;
   #jobs: Job[] = [];
   #pendingBytes = 0;
   #isRunning = false;
   #isDisposed = false;
 
   /** @throws the system error */
-  constructor(deps: { take: (record: InotifyRecord) => void | Promise<void>; overflow: () => Promise<void> }) {
-    this.#take = deps.take;
-    this.#overflow = deps.overflow;
+  constructor(deps: RecordSourceDeps) {
+    this.#deps = deps;
     this.inotify = new Inotify(() => this.#start());
     this.#start();
   }
 
-  /** Resolves when everything that the kernel knows by now was taken. */
+  /** Resolves when everything that the kernel knows by now was taken, or nothing is taken any more. */
   settle(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.afterPending(resolve);
@@ -34,7 +42,12 @@ export class RecordSource implements Disposable {
 
   /** Calls `job` behind everything that the kernel knows by now. */
   afterPending(job: () => void): void {
-    this.pull();
+    try {
+      this.pull();
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#isDisposed) return job();
     this.#jobs.push(job);
     this.#start();
   }
@@ -46,7 +59,7 @@ export class RecordSource implements Disposable {
       this.#pendingBytes += bytes.length;
     }
     if (this.#pendingBytes <= MAX_PENDING_BYTES) return;
-    this.#jobs = [this.#overflow, ...this.#jobs.filter((job) => typeof job === "function")];
+    this.#jobs = ["overflow", ...this.#jobs.filter((job) => typeof job === "function")];
     this.#pendingBytes = 0;
   }
 
@@ -73,16 +86,27 @@ export class RecordSource implements Disposable {
         });
         beganAt = performance.now();
       }
+    } catch (error) {
+      this.#fail(error);
     } finally {
       this.#isRunning = false;
     }
   }
 
+  /** Whoever waits for what will not come learns it now. */
+  #fail(error: unknown): void {
+    const isFirst = !this.#isDisposed;
+    this[Symbol.dispose]();
+    if (isFirst) this.#deps.failed(error);
+    for (const job of this.#jobs.splice(0)) if (typeof job === "function") job();
+  }
+
   async #do(job: Job): Promise<void> {
     if (typeof job === "function") return job();
+    if (job === "overflow") return this.#deps.overflow();
     this.#pendingBytes -= Math.min(job.length, this.#pendingBytes);
     for (const record of inotifyRecords(job)) {
-      const work = this.#take(record);
+      const work = this.#deps.take(record);
       if (work) await work;
     }
   }

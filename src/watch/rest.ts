@@ -6,6 +6,7 @@ import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseQuery } from "../edge/validate.ts";
+import type { SandboxError } from "../errors.ts";
 import type { ChangeEntries } from "./change-entries.ts";
 import type { FeedReader, Feeds } from "./feeds.ts";
 import { type Change, type Entry, shownName, type WatchItem } from "./types.ts";
@@ -41,7 +42,8 @@ async function watch(c: EdgeContext, { feeds, entries, entryInit }: WatchRoutesD
   const query = parseQuery(c, WatchQuery);
   const format = wantedFormat(c) === "sse" ? "sse" : "ndjson";
   const { path, recursive = false, allowNetworkMounts = false } = query;
-  const { signal, user } = c.var.request;
+  const { request: call } = c.var;
+  const { signal, user } = call;
   const request = {
     path,
     isRecursive: recursive,
@@ -54,11 +56,16 @@ async function watch(c: EdgeContext, { feeds, entries, entryInit }: WatchRoutesD
         (await entries.read(reader.watcher, changes)).map((entry) => entry && entryInit(entry))
     : undefined;
   async function* frames(): AsyncGenerator<Buffer> {
-    for await (const { events, cursor } of readEvents(reader, signal, describe)) {
-      yield Buffer.concat(
-        events.map((event) => encodeEvent(format, event, "cursor" in event ? event.cursor : undefined)),
-      );
-      reader.received(cursor);
+    try {
+      for await (const { events, cursor } of readEvents(reader, signal, describe)) {
+        yield Buffer.concat(
+          events.map((event) => encodeEvent(format, event, "cursor" in event ? event.cursor : undefined)),
+        );
+        reader.received(cursor);
+      }
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      yield encodeEvent(format, failureEvent(call.fail(thrown)));
     }
   }
   await pump(frames(), c.env.outgoing, {
@@ -89,6 +96,10 @@ async function* readEvents(
     });
     yield { events, cursor };
   }
+}
+
+function failureEvent({ code, message, hint }: SandboxError): WatchEvent {
+  return { type: "error", code, message, ...(hint && { hint }) };
 }
 
 function isChange(item: WatchItem): item is Change {

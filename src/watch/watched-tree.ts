@@ -9,6 +9,8 @@ export interface TreeListener {
   lost(): void;
   /** A directory that the kernel does not watch for us. */
   gap(name: string, reason: GapReason): void;
+  /** Nothing more will be told. */
+  failed(error: unknown): void;
 }
 
 /** One directory that is watched, alone or with everything below. */

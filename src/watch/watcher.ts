@@ -64,7 +64,16 @@ export class Watcher implements AsyncDisposable {
     this.queue.push({ type: "gap", name, reason, mode });
   }
 
-  /** Everything from `cursor` on as it comes, until `signal` aborts. @throws the signal's reason */
+  /** Nothing more will be noticed: who follows gets what was, then `error`. */
+  fail(error: Error): void {
+    this.queue.fail(error);
+  }
+
+  get hasFailed(): boolean {
+    return this.queue.hasFailed;
+  }
+
+  /** Everything from `cursor` on as it comes, until `signal` aborts. @throws the signal's reason, or why nothing more will be noticed */
   async *follow(cursor: number, signal: AbortSignal): AsyncGenerator<WatchBatch> {
     for (let at = cursor; ;) {
       await this.queue.wait(at, signal);
@@ -76,9 +85,10 @@ export class Watcher implements AsyncDisposable {
     }
   }
 
-  /** Everything from `cursor` on that has happened by now, also what the kernel has not told yet. */
+  /** Everything from `cursor` on that has happened by now, also what the kernel has not told yet. @throws why nothing more will be noticed */
   async *read(cursor: number): AsyncGenerator<WatchBatch> {
     await this.#settle();
+    this.queue.checkEnd(cursor);
     yield* this.#available(cursor);
   }
 

@@ -3,7 +3,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import { fileError, isMissing } from "../filesystem/failures.ts";
 import { isDirectory } from "../filesystem/stats.ts";
 import type { FileAccess, FileRights, FileStats } from "../host/file-access.ts";
-import { isNetworkMount } from "../host/mounts.ts";
+import type { NetworkMounts } from "../host/mounts.ts";
 import type { Logger } from "../log.ts";
 import { InotifyWatching } from "./inotify-watching.ts";
 import { startPolling } from "./polling.ts";
@@ -14,6 +14,7 @@ import { Watcher } from "./watcher.ts";
 export interface WatchersDeps {
   exec: ExecContext;
   rights: FileRights;
+  mounts: NetworkMounts;
   log: Logger;
   /** Items that each watcher keeps for its readers. */
   maxItems: number;
@@ -36,13 +37,13 @@ export class Watchers implements AsyncDisposable {
    * @throws SandboxError not_found, invalid_argument (no directory, or one on a network mount), permission_denied, internal
    */
   async open(request: WatchRequest): Promise<Watcher> {
-    const { exec, rights, maxItems, log } = this.#deps;
+    const { exec, rights, mounts, maxItems, log } = this.#deps;
     const user = exec.user(request.user);
     const access = rights.of(user);
     const shown = exec.resolve(request.path, user);
     await checkDirectory(access, shown);
     const path = await access.realPath(shown);
-    const isNetwork = await isOnNetwork(path, shown);
+    const isNetwork = await isOnNetwork(mounts, path, shown);
     if (isNetwork && !request.allowsNetworkMounts) {
       throw new SandboxError("invalid_argument", `cannot watch path on network filesystem: ${shown}`);
     }
@@ -79,6 +80,10 @@ export class Watchers implements AsyncDisposable {
     const listener = {
       changed: watcher.changed.bind(watcher),
       lost: watcher.lost.bind(watcher),
+      failed: (error: unknown) => {
+        this.#deps.log.warn("watch.ended", { watcher: watcher.id, error: errnoText(error) });
+        watcher.fail(watcherError(error));
+      },
       gap: (name: string, reason: GapReason) => {
         const isPolled = reason === "budget" || (reason === "network" && allowsNetworkMounts);
         this.#gap(watcher, name, { reason, mode: isPolled ? "polling" : "none" });
@@ -86,7 +91,7 @@ export class Watchers implements AsyncDisposable {
     };
     const tree = new WatchedTree({ path, isRecursive, access, listener });
     try {
-      const inotify = (this.#inotify ??= new InotifyWatching({ maxWatches: this.#deps.maxWatches }));
+      const inotify = (this.#inotify ??= this.#openInotify());
       watcher.resources.defer(() => inotify.close(tree));
       await inotify.open(tree);
       return undefined;
@@ -98,6 +103,16 @@ export class Watchers implements AsyncDisposable {
     }
   }
 
+  #openInotify(): InotifyWatching {
+    const { maxWatches, mounts, log } = this.#deps;
+    // A bug, or a machine that has run out of something. Whoever watches anew gets a fresh one.
+    const failed = (error: unknown): void => {
+      log.error("watch.failed", { error: error instanceof Error ? error.stack : String(error) });
+      this.#inotify = undefined;
+    };
+    return new InotifyWatching({ maxWatches, mounts, failed });
+  }
+
   /** A part of a tree that the kernel does not watch: looked at from time to time where that helps. */
   #gap(watcher: Watcher, name: string, gap: { reason: GapReason; mode: "polling" | "none" }): void {
     const { reason, mode } = gap;
@@ -105,6 +120,7 @@ export class Watchers implements AsyncDisposable {
     this.#deps.log.warn("watch.gap", { watcher: watcher.id, reason, mode });
     if (mode === "none") return;
     this.#poll(watcher, name).catch((error: unknown) => {
+      watcher.tellGap(name, reason, "none");
       this.#deps.log.warn("watch.polling_failed", { watcher: watcher.id, error: errnoText(error) });
     });
   }
@@ -125,6 +141,13 @@ export class Watchers implements AsyncDisposable {
   }
 }
 
+function watcherError(cause: unknown): SandboxError {
+  return new SandboxError("internal", `watcher error: ${errnoText(cause)}`, {
+    hint: "watch it again, and look at everything that is there",
+    cause,
+  });
+}
+
 /** @throws SandboxError */
 async function checkDirectory(access: FileAccess, path: string): Promise<void> {
   let stats: FileStats;
@@ -138,9 +161,9 @@ async function checkDirectory(access: FileAccess, path: string): Promise<void> {
   throw new SandboxError("invalid_argument", `path ${path} not a directory`);
 }
 
-async function isOnNetwork(path: string, shown: string): Promise<boolean> {
+async function isOnNetwork(mounts: NetworkMounts, path: string, shown: string): Promise<boolean> {
   try {
-    return await isNetworkMount(path);
+    return await mounts.has(path);
   } catch (error) {
     throw fileError(error, `error checking mount status: statfs ${shown}`);
   }

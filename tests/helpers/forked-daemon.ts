@@ -40,12 +40,16 @@ export interface ForkedDaemon extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
+/** `within` is a command that executes the one behind it. */
 export async function startForkedDaemon(
   argv: readonly string[] = [],
-  options: { temporaryFolder?: string } = {},
+  options: { temporaryFolder?: string; within?: readonly [string, ...string[]] } = {},
 ): Promise<ForkedDaemon> {
+  const [command, ...rest] = options.within ?? [];
+  const prefix = command === undefined ? [] : [...rest, process.execPath];
   const child = fork(join(import.meta.dirname, "daemon-child.ts"), [...argv], {
-    execArgv: ["--expose-gc", "--disable-sigusr1"],
+    ...(command && { execPath: command }),
+    execArgv: [...prefix, "--expose-gc", "--disable-sigusr1"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...process.env, ...(options.temporaryFolder && { TMPDIR: options.temporaryFolder }) },
   });

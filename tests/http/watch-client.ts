@@ -49,16 +49,30 @@ export function eventText({ name, type }: { name: string; type: string }): strin
   return `${type.replace("EVENT_TYPE_", "")} ${name}`;
 }
 
+/** What a client sends to begin a WatchDir stream. */
+export function watchRequest(message: object): {
+  path: string;
+  headers: Record<string, string>;
+  body: Uint8Array<ArrayBuffer>;
+} {
+  return {
+    path: "/filesystem.Filesystem/WatchDir",
+    headers: { "Content-Type": "application/connect+json" },
+    body: new Uint8Array(frame(0, Buffer.from(JSON.stringify(message)))),
+  };
+}
+
 export async function watchDir(
   url: string,
   message: object,
   headers: Record<string, string> = {},
 ): Promise<WatchStream> {
   const controller = new AbortController();
-  const response = await fetch(`${url}/filesystem.Filesystem/WatchDir`, {
+  const wanted = watchRequest(message);
+  const response = await fetch(url + wanted.path, {
     method: "POST",
-    headers: { "Content-Type": "application/connect+json", ...headers },
-    body: new Uint8Array(frame(0, Buffer.from(JSON.stringify(message)))),
+    headers: { ...wanted.headers, ...headers },
+    body: wanted.body,
     signal: controller.signal,
   });
   const messages = readMessages(response.body as ReadableStream<Uint8Array>);
@@ -82,7 +96,8 @@ export async function watchDir(
   };
 }
 
-async function* readMessages(body: ReadableStream<Uint8Array>): AsyncGenerator<WatchMessage> {
+/** The messages of a WatchDir stream as they come. */
+export async function* readMessages(body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchMessage> {
   let pending = Buffer.alloc(0);
   for await (const chunk of body) {
     pending = Buffer.concat([pending, chunk]);

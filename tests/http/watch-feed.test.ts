@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { WatchEvent } from "../../src/contracts/watch.ts";
 import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { type Feed, followFeed } from "./feed-client.ts";
 
 let daemon: TestDaemon;
 let root = "";
@@ -17,54 +18,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-interface Feed extends Disposable {
-  response: Response;
-  next(): Promise<WatchEvent>;
-  until(isLast: (event: WatchEvent) => boolean): Promise<WatchEvent[]>;
-}
-
-/** Follows `root`; of server-sent events the data, checked against the id. */
-async function follow(query = "", headers: Record<string, string> = {}): Promise<Feed> {
-  const controller = new AbortController();
-  const response = await daemon.fetch(`/v1/watch?path=${encodeURIComponent(root)}${query}`, {
-    headers,
-    signal: controller.signal,
-  });
-  const isSse = response.headers.get("content-type") === "text/event-stream";
-  const events = readEvents(response.body as ReadableStream<Uint8Array>, isSse);
-  const next = async (): Promise<WatchEvent> => (await events.next()).value as WatchEvent;
-  return {
-    response,
-    next,
-    async until(isLast) {
-      const seen: WatchEvent[] = [];
-      do seen.push(await next());
-      while (!isLast(seen.at(-1) as WatchEvent));
-      return seen;
-    },
-    [Symbol.dispose]: () => controller.abort(),
-  };
-}
-
-async function* readEvents(body: ReadableStream<Uint8Array>, isSse: boolean): AsyncGenerator<WatchEvent> {
-  let pending = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of body) {
-    pending += decoder.decode(chunk, { stream: true });
-    const blocks = pending.split(isSse ? "\n\n" : "\n");
-    pending = blocks.pop() ?? "";
-    for (const block of blocks) {
-      if (!isSse) yield JSON.parse(block) as WatchEvent;
-      else if (!block.startsWith(":")) yield readSse(block);
-    }
-  }
-}
-
-function readSse(block: string): WatchEvent {
-  const fields = new Map(block.split("\n").map((line) => [line.split(": ", 1)[0], line.slice(line.indexOf(": ") + 2)]));
-  const event = JSON.parse(fields.get("data") ?? "") as WatchEvent & { cursor?: string };
-  expect([fields.get("event"), fields.get("id")]).toEqual([event.type, event.cursor]);
-  return event;
+/** Follows `root`. */
+function follow(query = "", headers: Record<string, string> = {}): Promise<Feed> {
+  return followFeed(`${daemon.url}/v1/watch?path=${encodeURIComponent(root)}${query}`, headers);
 }
 
 const isNamed =

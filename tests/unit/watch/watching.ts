@@ -2,7 +2,9 @@ import { mkdtemp, readFile, readdir, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecContext } from "../../../src/host/exec-context.ts";
-import { OWN_RIGHTS } from "../../../src/host/own-file-access.ts";
+import type { FileAccess } from "../../../src/host/file-access.ts";
+import { NETWORK_MOUNTS, type NetworkMounts } from "../../../src/host/mounts.ts";
+import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { Users } from "../../../src/host/users.ts";
 import { createLogger } from "../../../src/log.ts";
 import { shownName, type WatchItem, type WatchRequest } from "../../../src/watch/types.ts";
@@ -24,15 +26,22 @@ export interface TestReader {
   events: () => Promise<string[]>;
 }
 
-export async function testWatching(options: { maxItems?: number; maxWatches?: number } = {}): Promise<TestWatching> {
-  const { maxItems = 65_536, maxWatches = 1_000_000 } = options;
+export interface TestWatchingOptions {
+  maxItems?: number;
+  maxWatches?: number;
+  access?: FileAccess;
+  mounts?: NetworkMounts;
+}
+
+export async function testWatching(options: TestWatchingOptions = {}): Promise<TestWatching> {
+  const { maxItems = 65_536, maxWatches = 1_000_000, access = OWN_FILE_ACCESS, mounts = NETWORK_MOUNTS } = options;
   const root = await mkdtemp(join(tmpdir(), "guestd-watch-"));
   const users = new Users();
   const exec = new ExecContext({ users, path: "/usr/bin", defaultUser: users.self().name });
   const lines: Record<string, unknown>[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const log = createLogger({ level: "debug", format: "json", write });
-  const watchers = new Watchers({ exec, rights: OWN_RIGHTS, log, maxItems, maxWatches });
+  const watchers = new Watchers({ exec, rights: { of: () => access }, mounts, log, maxItems, maxWatches });
   return {
     watchers,
     root,
