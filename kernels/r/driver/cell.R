@@ -65,6 +65,8 @@ new_cells <- function(channel, plots, warnings) {
   list(
     run = function(code, count) {
       warnings$begin_cell()
+      # Limits of time are for what the prompt would run next, and not for the kernel.
+      on.exit(setTimeLimit())
       # An interrupt that came too late for the cell before is none of this one.
       tryCatch(allowInterrupts(notice_interrupt()), interrupt = function(interrupt) NULL)
       run_code(code, count)

@@ -26,10 +26,11 @@ new_warning_teller <- function() {
       if (level >= 2L) return(invisible())
       if (level >= 0L) {
         call <- user_call(warning)
-        cat("Warning message:\n", warning_text(call, conditionMessage(warning)), "\n", sep = "", file = stderr())
+        message <- condition_text(warning)
+        cat("Warning message:\n", warning_text(call, message), "\n", sep = "", file = stderr())
         if (is_new) told <<- list()
         is_new <<- FALSE
-        told <<- c(told, structure(list(call), names = conditionMessage(warning)))
+        told <<- c(told, structure(list(call), names = message))
       }
       invokeRestart("muffleWarning")
     }
@@ -44,7 +45,7 @@ warning_text <- function(call, message) {
 
 # What a client is told of an error; `calls` were active when it happened.
 describe_error <- function(error, calls) {
-  value <- conditionMessage(error)
+  value <- condition_text(error)
   call <- user_call(error)
   head <- if (is.null(call)) paste0("Error: ", value) else paste0("Error in ", call_text(call), " : ", value)
   list(name = error_name(error), value = value, traceback = paste(c(head, trace_lines(calls)), collapse = "\n"))
@@ -59,9 +60,14 @@ error_name <- function(error) {
   if (name %in% c("simpleError", "error", "errorCondition", "condition")) "Error" else name
 }
 
+# Classes of users may have no message, or a method that fails.
+condition_text <- function(condition) {
+  tryCatch(paste(conditionMessage(condition), collapse = "\n"), error = function(error) "")
+}
+
 # The call that a condition names, unless it is the kernel's.
 user_call <- function(condition) {
-  call <- conditionCall(condition)
+  call <- tryCatch(conditionCall(condition), error = function(error) NULL)
   if (identical(call, EVALUATION) || identical(call, PRINTING)) NULL else call
 }
 

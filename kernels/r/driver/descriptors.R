@@ -41,7 +41,8 @@ hide_script <- function(script) {
   file("/dev/null", "reb", raw = TRUE)
 }
 
-# `heal` gives 1 and 2 new descriptions where a child has left them non-blocking: R would lose what it prints.
+# `heal` gives 1 and 2 new descriptions where a child has left them non-blocking, and R would lose what it prints, or where they
+# were closed.
 new_output <- function() {
   copies <- vapply(1:2, copy_of, "")
   reopened <- list()
@@ -52,7 +53,7 @@ new_output <- function() {
     reopened[[name]] <<- file(file.path(DESCRIPTORS, copies[[number]]), "wb", raw = TRUE)
   }
   list(
-    heal = function() for (number in 1:2) if (is_nonblocking(number)) reopen(number),
+    heal = function() for (number in 1:2) if (!is_blocking(number)) reopen(number),
     connections = function() reopened
   )
 }
@@ -65,7 +66,9 @@ copy_of <- function(number) {
 }
 
 # O_NONBLOCK is 04000, and the flags are told as an octal number.
-is_nonblocking <- function(number) {
-  flags <- readLines(file.path("/proc/self/fdinfo", number), 2L)[2L]
-  substr(flags, nchar(flags) - 3L, nchar(flags) - 3L) >= "4"
+is_blocking <- function(number) {
+  info <- file.path("/proc/self/fdinfo", number)
+  if (!file.exists(info)) return(FALSE)
+  flags <- readLines(info, 2L)[2L]
+  substr(flags, nchar(flags) - 3L, nchar(flags) - 3L) < "4"
 }

@@ -28,11 +28,12 @@ new_plots <- function(channel) {
   emit <- function(files) {
     for (file in files) {
       size <- file.size(file)
-      if (!is.na(size) && size > 0) {
-        image <- paste0("\"", base64(readBin(file, "raw", size)), "\"")
-        channel$result(list("text/plain" = json_string("plot without title"), "image/png" = image))
-      }
+      bytes <- if (is.na(size)) raw() else readBin(file, "raw", size)
+      # Before it is shown: an interrupt in between must not leave it to a later cell.
       unlink(file)
+      if (length(bytes) == 0L) next
+      image <- paste0("\"", base64(bytes), "\"")
+      channel$result(list("text/plain" = json_string("plot without title"), "image/png" = image))
     }
   }
   close_devices <- function() {
@@ -47,6 +48,7 @@ new_plots <- function(channel) {
       if (length(opened) == 0L) return(invisible())
       if (is_end) close_devices()
       files <- sort(list.files(folder, full.names = TRUE))
+      if (is_end) on.exit(unlink(files))
       emit(if (is_end) files else setdiff(files, unfinished(files)))
     }
   )
