@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { takeFromEnvironment } from "./host/libc.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
+import { CONFIG_FILE, readConfigFile } from "./config-file.ts";
 import type { ConfigField } from "./config-field.ts";
 import { CONFIG_FIELDS, type ConfigValues } from "./config-fields.ts";
 import { networkEnv } from "./network-env.ts";
@@ -48,15 +49,15 @@ export function isLoopbackHost(host: string): boolean {
 }
 
 /**
- * Reads command line and environment; a flag wins over its variable. The token is gone from the environment afterwards,
+ * Reads command line, environment and the image's file; a flag wins over its variable, and that over the file. The token is gone from the environment afterwards,
  * also from what /proc shows of it.
  * @throws UsageError
  */
 export function readConfig(source: ConfigSource): Readonly<Config> {
   const token = readToken(source.env);
-  const flags = readFlags(source.argv);
+  const given: Given = { flags: readFlags(source.argv), env: source.env, file: readFile(source.env) };
   const values = Object.fromEntries(
-    Object.entries(CONFIG_FIELDS).map(([name, field]) => [name, readValue(field, flags, source.env)]),
+    Object.entries(CONFIG_FIELDS).map(([name, field]) => [name, readValue(field, given)]),
   ) as unknown as ConfigValues;
   return Object.freeze({
     ...values,
@@ -94,6 +95,9 @@ export function helpText(): string {
     "options:",
     ...lines,
     "",
+    `  Settings may also stand in ${CONFIG_FILE} (or what GUESTD_CONFIG names), by the names of their flags:`,
+    '  {"start-cmd": "…", "default-user": "…"}; the environment wins over it, and the command line over both.',
+    "",
     "  The access token has no flag, since command lines are public:",
     "  GUESTD_TOKEN                      the token itself; removed from the environment at start",
     "  GUESTD_TOKEN_FILE                 a file that holds it",
@@ -122,19 +126,43 @@ function readFlags(argv: readonly string[]): Record<string, string | boolean | (
   }
 }
 
-function readValue(
-  field: ConfigField,
-  flags: Record<string, string | boolean | (string | boolean)[] | undefined>,
-  env: Record<string, string | undefined>,
-): unknown {
+/** What was said where; the command line wins over the environment, and that over the file. */
+interface Given {
+  flags: Record<string, string | boolean | (string | boolean)[] | undefined>;
+  env: Record<string, string | undefined>;
+  file: Record<string, string | string[]>;
+}
+
+function readValue(field: ConfigField, { flags, env, file }: Given): unknown {
   const flag = flags[field.flag];
-  const fromFlag = flag !== undefined;
-  const raw = fromFlag ? (Array.isArray(flag) ? flag.map(String) : String(flag)) : env[field.env];
-  if (raw === undefined || (!fromFlag && raw === "")) return field.default;
-  const name = fromFlag ? `--${field.flag}` : field.env;
+  if (flag !== undefined)
+    return checked(field, `--${field.flag}`, Array.isArray(flag) ? flag.map(String) : String(flag));
+  const variable = env[field.env];
+  if (variable) return checked(field, field.env, variable);
+  const setting = file[field.flag];
+  if (setting !== undefined) return checked(field, `${field.flag} in ${env["GUESTD_CONFIG"] ?? CONFIG_FILE}`, setting);
+  return field.default;
+}
+
+function checked(field: ConfigField, name: string, raw: string | string[]): unknown {
   const { value, fault } = readField(field, raw);
   if (fault !== undefined) throw new UsageError(`${name}: ${fault}, got ${JSON.stringify(raw)}`);
   return value;
+}
+
+/** Settings of the image. A file that names one that there is not has a typing error in it. */
+function readFile(env: Record<string, string | undefined>): Record<string, string | string[]> {
+  const path = env["GUESTD_CONFIG"] ?? CONFIG_FILE;
+  const known = new Set(Object.values(CONFIG_FIELDS).map(({ flag }) => flag));
+  try {
+    const settings = readConfigFile(path);
+    const unknown = Object.keys(settings).find((name) => !known.has(name));
+    if (unknown !== undefined)
+      throw new Error(`${path}: there is no setting ${JSON.stringify(unknown)}; see guestd --help`);
+    return settings;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function readToken(env: Record<string, string | undefined>): string | undefined {

@@ -14,6 +14,7 @@ const DOMAIN: Record<string, readonly string[]> = {
   processes: ["runs", "host", "lib"],
   pty: ["runs", "host", "lib"],
   kernels: ["runs", "host", "lib"],
+  template: ["processes", "runs", "host", "lib"],
   ports: ["runs", "host", "lib"],
   git: ["runs", "host", "lib"],
   metrics: ["runs", "host", "lib"],

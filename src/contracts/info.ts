@@ -27,4 +27,9 @@ export const InfoAnswer = v.object({
     }),
   ),
   limits: v.record(v.string(), v.number()),
+  template: v.object({
+    state: v.picklist(["starting", "ready", "failed"]),
+    run: v.optional(v.pipe(v.string(), v.description("of the start command"))),
+    restarts: v.number(),
+  }),
 });

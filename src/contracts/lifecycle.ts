@@ -1,5 +1,9 @@
 import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
+import { Switch } from "./runs.ts";
+
+/** Query of `GET /health`. */
+export const HealthQuery = v.object({ ready: v.optional(Switch) });
 
 /** Body of `POST /init`. Unknown members are ignored; null is as good as absent. */
 export const InitBody = noList(

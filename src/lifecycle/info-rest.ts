@@ -27,11 +27,12 @@ const INFO = {
 };
 
 async function view(info: Info, access: Access): Promise<Record<string, unknown>> {
-  const { capabilities, languages, startedAt, ...rest } = await info.collect();
+  const { capabilities, languages, startedAt, template, ...rest } = await info.collect();
   return {
     ...rest,
     startedAt: startedAt.toISOString(),
     access: access.state,
+    template: { state: template.state, run: template.runId, restarts: template.restarts },
     capabilities: Object.fromEntries(
       capabilities.map(({ name, isAvailable: available, ...facts }) => [name, { available, ...facts }]),
     ),

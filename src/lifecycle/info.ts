@@ -18,6 +18,14 @@ export interface DaemonInfo {
   capabilities: readonly Capability[];
   languages: readonly LanguageInfo[];
   limits: Readonly<Record<string, number>>;
+  template: TemplateInfo;
+}
+
+/** How far what the image starts has come. */
+export interface TemplateInfo {
+  state: "starting" | "ready" | "failed";
+  runId: string | undefined;
+  restarts: number;
 }
 
 export interface InfoDeps {
@@ -27,6 +35,7 @@ export interface InfoDeps {
   languages: () => Promise<readonly LanguageInfo[]>;
   /** Name with its unit → value. */
   limits: Readonly<Record<string, number>>;
+  template: () => TemplateInfo;
 }
 
 /** Collects {@link DaemonInfo} when asked. */
@@ -39,7 +48,7 @@ export class Info {
   }
 
   async collect(): Promise<DaemonInfo> {
-    const { launcher, exec, version, languages, limits } = this.#deps;
+    const { launcher, exec, version, languages, limits, template } = this.#deps;
     return {
       version,
       node: process.versions.node,
@@ -49,6 +58,7 @@ export class Info {
       capabilities: await findCapabilities(launcher, exec),
       languages: await languages(),
       limits,
+      template: template(),
     };
   }
 }

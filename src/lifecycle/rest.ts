@@ -1,8 +1,9 @@
 import * as v from "valibot";
-import { InitBody } from "../contracts/lifecycle.ts";
+import { HealthQuery, InitBody } from "../contracts/lifecycle.ts";
 import { readBody } from "../edge/body.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
+import { parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
 import type { InitRequest, Lifecycle } from "./lifecycle.ts";
 
@@ -12,14 +13,23 @@ const NO_STORE = { "Cache-Control": "no-store" };
 /** The version of the wire contract that control planes look for. */
 const ENVD_VERSION = "0.6.13";
 
-/** `/health`, `/init` and `/envs`; `areKernelsReady` is what the interpreter's health check waits for. */
-export function lifecycleRoutes(lifecycle: Lifecycle, areKernelsReady: () => boolean): Route[] {
+/** What health checks ask for. */
+export interface Readiness {
+  /** The interpreter's waits for the default contexts. */
+  areKernelsReady(this: void): boolean;
+  /** How far what the image starts has come. */
+  templateState(this: void): "starting" | "ready" | "failed";
+}
+
+/** `/health`, `/init` and `/envs`. */
+export function lifecycleRoutes(lifecycle: Lifecycle, { areKernelsReady, templateState }: Readiness): Route[] {
   return [
-    route(
-      "GET /health",
-      { family: "rest", access: "open", face: "api", doc: { ...HEALTH, answers: { 204: { description: "it does" } } } },
-      (c) => c.body(null, 204, NO_STORE),
-    ),
+    route("GET /health", { family: "rest", access: "open", face: "api", doc: HEALTH }, (c) => {
+      const { ready = false } = parseQuery(c, HealthQuery);
+      const state = templateState();
+      if (!ready || (state === "ready" && areKernelsReady())) return c.body(null, 204, NO_STORE);
+      return c.text(`${state === "failed" ? "the start command has failed" : "starting"}\n`, 503, NO_STORE);
+    }),
     route("GET /health", { family: "interpreter", access: "open", face: "interpreter" }, (c) =>
       areKernelsReady() ? c.json("OK") : c.json("starting", 503),
     ),
@@ -30,7 +40,12 @@ export function lifecycleRoutes(lifecycle: Lifecycle, areKernelsReady: () => boo
   ];
 }
 
-const HEALTH = { summary: "Whether the daemon answers", tag: "lifecycle" };
+const HEALTH = {
+  summary: "Whether the daemon answers; with `ready`, whether what the image starts and the default contexts are ready",
+  tag: "lifecycle",
+  query: HealthQuery,
+  answers: { 204: { description: "it does" }, 503: { description: "not ready yet, or the start command has failed" } },
+};
 const ENVS = {
   summary: "Environment variables of every program",
   tag: "lifecycle",

@@ -19,6 +19,12 @@ export function shellCommand(commandLine: string): { cmd: string; args: readonly
   return { cmd: hasBash() ? "/bin/bash" : "/bin/sh", args: ["-c", commandLine] };
 }
 
+/** The same in a login shell, which reads the user's profile first. @throws SandboxError invalid_argument when it is too long */
+export function loginShellCommand(commandLine: string): { cmd: string; args: readonly string[] } {
+  const { cmd, args } = shellCommand(commandLine);
+  return { cmd, args: ["-l", ...args] };
+}
+
 function hasBash(): boolean {
   try {
     accessSync("/bin/bash", constants.X_OK);

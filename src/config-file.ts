@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { errnoName, errnoText } from "./errors.ts";
+
+/** Where images put settings. */
+export const CONFIG_FILE = "/etc/guestd.json";
+
+/**
+ * Settings of a file: an object with the names of flags, without their dashes in front. A missing file is none.
+ * @throws Error that says what is wrong with it
+ */
+export function readConfigFile(path: string): Record<string, string | string[]> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR") return {};
+    throw new Error(`${path} cannot be read: ${errnoText(error)}`, { cause: error });
+  }
+  const settings = parse(text, path);
+  if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
+    throw new Error(`${path} must hold an object, as {"start-cmd": "…"}`);
+  }
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, settingOf(name, value, path)]));
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+const isPlain = (item: unknown): boolean => ["string", "number", "boolean"].includes(typeof item);
+
+function settingOf(name: string, value: unknown, path: string): string | string[] {
+  if (Array.isArray(value) && value.every(isPlain)) return value.map(String);
+  if (isPlain(value)) return String(value);
+  throw new Error(`${path}: ${JSON.stringify(name)} must be a text, a number, true, false or a list of them`);
+}
