@@ -148,6 +148,14 @@ describe("variables", () => {
   });
 });
 
+test("a syntax error names the cell as kernels of Jupyter do, in its value only", async () => {
+  await using session = await open();
+  const [, error] = await session.run("x = 1\ny = = 2");
+  expect(error).toMatchObject({ type: "error", name: "SyntaxError" });
+  expect(error?.value).toMatch(/^invalid syntax \(\d+\.py, line 2\)$/);
+  expect(String(error?.["traceback"])).toMatch(/^ {2}Cell In\[1\], line 2\n {4}y = = 2\n/);
+});
+
 test("nothing of all this was a bug of the daemon's: its log has none", () => {
   expect(daemon.log.filter(({ event }) => event === "bug")).toEqual([]);
 });

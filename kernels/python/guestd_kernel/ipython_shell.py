@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from types import TracebackType
 
 from IPython.core import page
 from IPython.core.autocall import ExitAutocall
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.display_trap import DisplayTrap
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -67,6 +69,15 @@ class ResultTrap(DisplayTrap):
         return False
 
 
+class CellCompiler(CachingCompiler):
+    """Names cells like files of digits, as kernels of Jupyter do: syntax errors show that name."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        digest = hashlib.sha256(transformed_code.encode("utf-8", "surrogatepass")).digest()
+        name = f"{number}{int.from_bytes(digest[:4], 'big'):010d}.py"
+        return os.path.join(tempfile.gettempdir(), f"guestd-cells-{os.getpid()}", name)
+
+
 class UnmadeProfileDir(ProfileDir):
     """The user's profile folder, which is only made when something is stored in it."""
 
@@ -87,6 +98,7 @@ class KernelShell(InteractiveShell):
 
     displayhook_class = Type(ResultHook)
     display_pub_class = Type(ResultPublisher)
+    compiler_class = Type(CellCompiler)
     channel = Any()
     commands = Any()
     packages = Any()
