@@ -86,7 +86,7 @@ describe("keepalives", () => {
 
 describe("a deadline", () => {
   test("kills the whole group and ends the stream; whoever connects later hears how it ended", async () => {
-    const { pid, stream } = await begin(shell("sleep 60 & echo $!; wait"), { "Connect-Timeout-Ms": "400" });
+    const { pid, stream } = await begin(shell("sleep 60 & echo $!; wait"), { "Connect-Timeout-Ms": "1200" });
     const events = await stream.until(() => false);
     expect(events.at(-1)).toEqual({ close: { code: "deadline_exceeded", message: "context deadline exceeded" } });
     expect(endOf(events)).toBeUndefined();
@@ -116,7 +116,7 @@ describe("a deadline", () => {
 
   test("of Connect ends that stream only", async () => {
     const { pid } = await begin(shell("sleep 60"));
-    const events = await run(CONNECT, { process: { pid } }, { "Connect-Timeout-Ms": "200" });
+    const events = await run(CONNECT, { process: { pid } }, { "Connect-Timeout-Ms": "1000" });
     expect(events).toEqual([
       { start: { pid, offsets: NO_OFFSETS } },
       { close: { code: "deadline_exceeded", message: "context deadline exceeded" } },

@@ -213,7 +213,7 @@ describe.each([
   });
 
   test("sets a deadline that ends the program with everything it started", async () => {
-    const stream = client.start({ process: shell("sleep 60 & echo $!; wait") }, { timeoutMs: 400 });
+    const stream = client.start({ process: shell("sleep 60 & echo $!; wait") }, { timeoutMs: 1200 });
     let member = 0;
     const reading = (async () => {
       for await (const event of events(stream)) {

@@ -133,7 +133,7 @@ describe("a program that cannot be started", () => {
 describe("a deadline of the call", () => {
   test("is the caller's error and everybody else's end", async () => {
     const script = `trap 'echo not heard' TERM; printf "%060000d" 0; echo up >&2; while :; do sleep 0.02; done`;
-    const program = await begin(daemon.url, shell(script), { "Connect-Timeout-Ms": "500" });
+    const program = await begin(daemon.url, shell(script), { "Connect-Timeout-Ms": "1500" });
     const { pid } = program;
     const events = await program.rest();
     expect([endsOf(events), events.at(-1)]).toEqual([
@@ -168,7 +168,7 @@ describe("of several reasons the first is told", () => {
   const CHATTY = "(while :; do echo still here; sleep 0.01; done) & exit 4";
 
   test("a deadline that passes while the output of a program that has ended is still read is none", async () => {
-    for (const limits of [{ timeoutMs: 400 }, { startTimeoutMs: 400, timeoutMs: 500 }]) {
+    for (const limits of [{ timeoutMs: 800 }, { startTimeoutMs: 800, timeoutMs: 900 }]) {
       const run = await startRun(daemon.url, { shell: CHATTY, ...limits });
       const view = await settledView(run.id);
       await removeRun(daemon.url, run.id);
@@ -186,7 +186,8 @@ describe("of several reasons the first is told", () => {
 
   test("a deadline during the grace of another is not told, nor who removes the run then", async () => {
     const script = "trap '' TERM; echo up; while :; do sleep 0.02; done";
-    const run = await startRun(daemon.url, { shell: script, idleTimeoutMs: 300, timeoutMs: 600 });
+    // Within the two seconds of that grace, if the first output comes within one.
+    const run = await startRun(daemon.url, { shell: script, idleTimeoutMs: 1000, timeoutMs: 2000 });
     await using viewer = await PtySocket.open(daemon.url, `/v1/runs/${run.id}/attach`);
     await untilPrinted(daemon.url, run.id, /up/);
     expect(await viewer.frame("end")).toMatchObject({ ending: "timeout", detail: "idle", signal: "SIGKILL" });

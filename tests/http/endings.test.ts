@@ -19,6 +19,8 @@ import { bytesOf, mustCall, type ProcessEvent, stream } from "../helpers/process
 import { PtySocket } from "./pty-socket.ts";
 
 const LOOKS = 5;
+/** Long enough for a shell to set its traps and to print, on a busy machine too. */
+const DEADLINE_MS = 1200;
 
 let daemon: TestDaemon;
 let folder = "";
@@ -158,37 +160,37 @@ const DEATHS: Record<string, Death> = {
     output: "up\n",
   },
   "the deadline of the whole run": {
-    start: { shell: LIVES, timeoutMs: 300 },
+    start: { shell: LIVES, timeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "wall", exitCode: null, signal: "SIGTERM" },
     event: killed("terminated"),
     output: "up\n",
   },
   "the deadline, which it makes something of": {
-    start: { shell: asked(`${PIPEFUL}; exit 6`), timeoutMs: 300 },
+    start: { shell: asked(`${PIPEFUL}; exit 6`), timeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "wall", exitCode: null, signal: null },
     event: exited(6),
     output: `up\n${PIPEFUL_OUTPUT}`,
   },
   "the deadline, at which it ends well": {
-    start: { shell: asked("echo bye; exit 0"), timeoutMs: 300 },
+    start: { shell: asked("echo bye; exit 0"), timeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "wall", exitCode: null, signal: null },
     event: { ...exited(0), error: "context deadline exceeded" },
     output: "up\nbye\n",
   },
   "the deadline, which it ignores": {
-    start: { shell: asked(""), timeoutMs: 300 },
+    start: { shell: asked(""), timeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "wall", exitCode: null, signal: "SIGKILL" },
     event: killed("killed"),
     output: "up\n",
   },
   "silence for too long": {
-    start: { shell: `echo up; sleep 0.3; echo still up; sleep 60`, idleTimeoutMs: 1000 },
+    start: { shell: `echo up; sleep 0.3; echo still up; sleep 60`, idleTimeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "idle", exitCode: null, signal: "SIGTERM" },
     event: killed("terminated"),
     output: "up\nstill up\n",
   },
   "no first output in time": {
-    start: { shell: asked("echo too late; exit 1").replace("echo up; ", ""), startTimeoutMs: 300 },
+    start: { shell: asked("echo too late; exit 1").replace("echo up; ", ""), startTimeoutMs: DEADLINE_MS },
     view: { ending: "timeout", detail: "start", exitCode: null, signal: null },
     event: exited(1),
     output: "too late\n",

@@ -141,7 +141,7 @@ describe("all of them at once", () => {
   });
 
   test("a deadline leaves none", async () => {
-    const { run, members } = await startFamily(NAMES, LIVE_ON, { timeoutMs: 1500 });
+    const { run, members } = await startFamily(NAMES, LIVE_ON, { timeoutMs: 4000 });
     expect(await endedView(daemon.url, run.id)).toMatchObject({ ending: "timeout", detail: "wall" });
     await until(() => mark.holders().length === 0);
     expect(gone(members)).toEqual([]);
@@ -204,7 +204,7 @@ describe("a chain that forks and ends endlessly, each link in a session of its o
   });
 
   test("ends at a deadline", async () => {
-    const run = await startChain({ timeoutMs: 700 });
+    const run = await startChain({ timeoutMs: 2000 });
     const shim = parentOf(run.pid);
     expect(await endedView(daemon.url, run.id)).toMatchObject({ ending: "timeout", detail: "wall" });
     await until(() => processState(shim) === undefined);

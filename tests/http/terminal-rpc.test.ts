@@ -184,7 +184,7 @@ describe("the end of a terminal", () => {
   });
 
   test("at the deadline of the call is the caller's error; what was printed until then has come", async () => {
-    const terminal = await start("printf before; sleep 60", { headers: { "Connect-Timeout-Ms": "500" } });
+    const terminal = await start("printf before; sleep 60", { headers: { "Connect-Timeout-Ms": "1500" } });
     expect(await terminal.rest()).toBe("before");
     expect([terminal.end, terminal.close]).toMatchObject([undefined, { code: "deadline_exceeded" }]);
     await until(() => processState(terminal.pid) === undefined);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempDisposableSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -94,10 +94,13 @@ describe("output", () => {
   });
 });
 
+/** Waits for the last child to be the program it was forked for. */
+const UNTIL_SLEEP = 'until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done';
+
 describe("a child that is left behind with the pipes", () => {
   test("does not hold up the end, and is named with its command", async () => {
     await using launcher = createLauncher();
-    const program = await start(launcher, ["/bin/sh", "-c", "sleep 30 & echo $!"]);
+    const program = await start(launcher, ["/bin/sh", "-c", `sleep 30 & ${UNTIL_SLEEP}; echo $!`]);
     const began = performance.now();
     const { status, pipesHeldBy } = await program.exit;
     expect(performance.now() - began).toBeLessThan(15_000);
@@ -107,7 +110,7 @@ describe("a child that is left behind with the pipes", () => {
 
   test("is named also when it holds only one of them, or left the session", async () => {
     await using launcher = createLauncher();
-    const program = await start(launcher, ["/bin/sh", "-c", "setsid sleep 30 >/dev/null & sleep 0.1; echo ready"]);
+    const program = await start(launcher, ["/bin/sh", "-c", `setsid sleep 30 >/dev/null & ${UNTIL_SLEEP}`]);
     const { pipesHeldBy } = await program.exit;
     expect(pipesHeldBy.map(({ command }) => command)).toEqual(["sleep"]);
   });
@@ -123,9 +126,13 @@ describe("a child that is left behind with the pipes", () => {
     const program = await start(launcher, ["/bin/sh", "-c", "(read go </dev/stdin; echo late) & echo first; exit 0"]);
     await program.exit;
     expect(program.text("stdout")).toMatch(/^first\n/);
-    const later = await start(launcher, ["/bin/sh", "-c", "(sleep 0.3; echo late) & echo first"]);
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-late-"));
+    const go = join(folder.path, "go");
+    const script = '(until [ -e "$0" ]; do sleep 0.02; done; echo late) & echo first';
+    const later = await start(launcher, ["/bin/sh", "-c", script, go]);
     await later.exit;
     expect(later.text("stdout")).toBe("first\n");
+    writeFileSync(go, "");
     await later.said(/late/);
   });
 
