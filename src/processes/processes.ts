@@ -2,6 +2,7 @@ import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { CachedLogin } from "./cached-login.ts";
+import { startFailure } from "./start-failure.ts";
 import type {
   DeadlineLimits,
   Environment,
@@ -73,7 +74,11 @@ export class Processes {
       user: program.identity.name,
     };
     const started = this.#cachedLogin?.rewrite(program) ?? program;
-    return this.#runs.start({ config, program: started, deadlines, overflow, graceMs });
+    try {
+      return await this.#runs.start({ config, program: started, deadlines, overflow, graceMs });
+    } catch (error) {
+      throw startFailure(error, program);
+    }
   }
 
   /** The live process that `selector` picks. @throws SandboxError not_found */

@@ -121,10 +121,26 @@ describe("a program that cannot be started", () => {
     expect(events).toMatchObject([{ close: { code: "invalid_argument" } }]);
   });
 
-  test("because its arguments are too long says so", async () => {
+  test.skipIf(!isRoot).each([
+    [{}, "error starting process 'ls -l': cannot enter the working directory: permission denied"],
+    [
+      { pty: { size: { cols: 80, rows: 24 } } },
+      "error starting pty with command 'ls -l' in dir 'FOLDER' with '80' cols and '24' rows: cannot enter the working directory: permission denied",
+    ],
+  ])("is told in the contract's words %#", async (more, message) => {
+    chmodSync(folder, 0o700);
+    const process = { cmd: "ls", args: ["-l"], cwd: folder };
+    const asNobody = { Authorization: `Basic ${Buffer.from("nobody:").toString("base64")}` };
+    const events = await stream(daemon.url, "Start", { process, ...more }, asNobody);
+    expect(events).toEqual([{ close: { code: "invalid_argument", message: message.replace("FOLDER", folder) } }]);
+  });
+
+  test("because its arguments are too long says so, without all of them", async () => {
     const args = Array.from({ length: 40 }, () => "x".repeat(100_000));
     const answer = await post(daemon.url, "/v1/run?background=1", { cmd: "true", args, tag: "long" });
-    expect([answer.status, await answer.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+    const error = (await answer.json()) as { detail: string };
+    expect([answer.status, error]).toMatchObject([400, { code: "invalid_argument" }]);
+    expect(error.detail).toMatch(/^error starting process 'true x{995}…': .*argument list too long$/i);
     const [run] = await tagged("long");
     expect(await settledView(run?.id ?? "")).toMatchObject({ ending: "spawn_failed", pid: null });
   });
