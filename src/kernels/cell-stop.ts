@@ -102,12 +102,12 @@ export class CellStop {
 /** SIGINT until the cell has ended; undefined when it has not within `graceMs`. */
 async function press(kernel: Kernel, done: Promise<CellOutcome>, graceMs: number): Promise<CellOutcome | undefined> {
   const deadline = performance.now() + graceMs;
-  for (let leftMs = graceMs; leftMs > 0; leftMs = deadline - performance.now()) {
+  let outcome: CellOutcome | void = undefined;
+  for (let leftMs = graceMs; !outcome && leftMs >= 0; leftMs = deadline - performance.now()) {
     kernel.interrupt();
-    const outcome = await Promise.race([done, delay(Math.min(REPEAT_MS, leftMs))]);
-    if (outcome) return outcome;
+    outcome = await Promise.race([done, delay(Math.min(REPEAT_MS, leftMs))]);
   }
-  return undefined;
+  return outcome ?? undefined;
 }
 
 function interruptionOf(outcome: CellOutcome): Interruption {

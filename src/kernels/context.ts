@@ -173,6 +173,9 @@ export class CodeContext {
     if (this.#turn?.run === run) this.#turn = undefined;
     this.#usedAtMs = performance.now();
     run.finish(endWithoutProgram(ending, performance.now() - startedAt, stop.interruption));
+    // The run is kept for a while; its kernel, which may be gone long before that, is not.
+    run.onStop = undefined;
+    run.log.onDrain = undefined;
   }
 
   #neverRan(run: Run, error: unknown, { reason }: CellStop): Ending {
@@ -188,10 +191,13 @@ export class CodeContext {
   async #runCell(run: Run, { code, envs, timeoutMs }: CellRequest, stop: CellStop): Promise<Ending> {
     const kernel = await withAbort(this.#preparedKernel(), stop.signal);
     stop.signal.throwIfAborted();
+    // A cell that is being stopped, or whose kernel is ending, waits for no reader: it would never get to its end.
+    const isPatient = (): boolean => stop.reason === undefined && !kernel.isEnding;
     run.log.onDrain = () => {
-      if (!run.log.isPaced || stop.reason) kernel.resumeOutput();
+      if (!run.log.isPaced || !isPatient()) kernel.resumeOutput();
     };
-    const sink = new RunSink({ run, stop, maxBytes: this.#options.maxOutputBytes, preface: this.#lossNotice() });
+    const { maxOutputBytes: maxBytes } = this.#options;
+    const sink = new RunSink({ run, isPatient, maxBytes, preface: this.#lossNotice() });
     const done = kernel.execute(run.id, code, envs, sink);
     stop.begin(kernel, done);
     using _timer =

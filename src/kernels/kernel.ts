@@ -112,6 +112,11 @@ export class Kernel {
     return this.#env;
   }
 
+  /** Whether its process is no more, though perhaps not all of its output was taken. */
+  get isEnding(): boolean {
+    return this.#wires.child.hasEnded;
+  }
+
   get hasExited(): boolean {
     return this.#hasExited;
   }

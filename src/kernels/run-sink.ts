@@ -1,10 +1,10 @@
-import type { CellStop } from "./cell-stop.ts";
 import type { CellSink } from "./kernel-wires.ts";
 import type { CellEvent, Run, TextStream } from "./types.ts";
 
 export interface RunSinkOptions {
   run: Run;
-  stop: CellStop;
+  /** Whether the cell may be kept waiting for a reader that is behind. */
+  isPatient: () => boolean;
   /** Text and results beyond this are left out, in bytes. */
   maxBytes: number;
   /** What the cell is told on stderr at its begin. */
@@ -30,12 +30,11 @@ export class RunSink implements CellSink {
   }
 
   text(stream: TextStream, bytes: Buffer): boolean {
-    const { run, stop } = this.#options;
+    const { run, isPatient } = this.#options;
     const part = bytes.subarray(0, this.#take(bytes.length));
     if (part.length > 0) run.log.append(stream, part, { isUnit: true });
     if (part.length < bytes.length) this.#noteFull();
-    // One that is being stopped waits for no reader: it would never get to its end.
-    return !run.log.isFull && (!run.log.isPaced || stop.reason !== undefined);
+    return !run.log.isFull && (!run.log.isPaced || !isPatient());
   }
 
   event(event: CellEvent): void {

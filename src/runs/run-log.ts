@@ -51,7 +51,7 @@ export class RunLog {
   }
 
   /** Called when a full log can take more. */
-  set onDrain(callback: () => void) {
+  set onDrain(callback: (() => void) | undefined) {
     this.#store.onDrain = callback;
     this.#pacer.onResume = callback;
   }

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { CellStop } from "../../../src/kernels/cell-stop.ts";
 import { RunSink } from "../../../src/kernels/run-sink.ts";
 import { Run } from "../../../src/runs/run.ts";
 import { SpillBudget } from "../../../src/runs/spill-file.ts";
@@ -11,7 +10,6 @@ const KIB = 1024;
 const UNIT = Buffer.alloc(32 * KIB, "x");
 let directory = "";
 let run: Run;
-let stop: CellStop;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "guestd-sink-"));
   run = new Run({
@@ -20,25 +18,25 @@ beforeEach(() => {
     limits: { memoryBytes: 64 * KIB, diskBytes: 16 * KIB * KIB },
     budget: new SpillBudget({ directory, limitBytes: 64 * KIB * KIB }),
   });
-  stop = new CellStop({ onStuck: () => undefined });
 });
 afterEach(() => {
   run.dispose();
   rmSync(directory, { recursive: true });
 });
 
-test("a cell waits for a reader that is behind, until it is to stop", async () => {
-  const sink = new RunSink({ run, stop, maxBytes: KIB * KIB, preface: undefined });
+test("a cell waits for a reader that is behind while it may be kept waiting", () => {
+  let isPatient = true;
+  const sink = new RunSink({ run, isPatient: () => isPatient, maxBytes: KIB * KIB, preface: undefined });
   using _reader = run.log.hold();
   let units = 0;
   while (sink.text("stdout", UNIT)) units += 1;
   expect([units, run.log.isPaced, run.log.isFull]).toEqual([2, true, false]);
-  await stop.request({ reason: { type: "timeout", which: "wall" } });
+  isPatient = false;
   expect(sink.text("stdout", UNIT)).toBe(true);
 });
 
 test("a cell waits for nobody where nobody reads, and says no more than it may", async () => {
-  const sink = new RunSink({ run, stop, maxBytes: 40 * KIB, preface: undefined });
+  const sink = new RunSink({ run, isPatient: () => true, maxBytes: 40 * KIB, preface: undefined });
   for (let index = 0; index < 10; index += 1) {
     expect(sink.text("stdout", UNIT)).toBe(true);
     await run.log.settled();
