@@ -7,7 +7,8 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-# Somebody else may be installing something.
-apt() { apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
-apt update
+# Somebody else may be installing something; and a machine without a network is not to wait long for one.
+apt() { apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"; }
+# One source that cannot be read is not in the way of the others.
+apt update || true
 apt install -y --no-install-recommends r-base-core
