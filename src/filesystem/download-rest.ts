@@ -47,15 +47,18 @@ function choose(c: EdgeContext, file: OpenFile): Representation {
 
 async function send(c: EdgeContext, file: OpenFile, answer: Representation): Promise<void> {
   const { outgoing } = c.env;
-  const { status, headers, range } = answer;
+  const { status, headers, pieces } = answer;
   if (file.isWhole) {
-    const part = range ? file.head.subarray(range.start, range.end) : file.head;
-    const body = answer.coding === "gzip" ? await compress(part, { level: GZIP_LEVEL }) : part;
+    const parts = pieces?.map((piece) =>
+      Buffer.isBuffer(piece) ? piece : file.head.subarray(piece.start, piece.end),
+    ) ?? [file.head];
+    const plain = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+    const body = answer.coding === "gzip" ? await compress(plain, { level: GZIP_LEVEL }) : plain;
     outgoing.writeHead(status, { ...headers, "Content-Length": body.length });
     outgoing.end(body);
-  } else if (range) {
+  } else if (pieces) {
     outgoing.writeHead(status, headers);
-    await pumpBytes((buffer, position) => file.read(buffer, position), range, outgoing);
+    await pumpBytes((buffer, position) => file.read(buffer, position), pieces, outgoing);
   } else {
     const content = everything(file);
     await pump(answer.coding === "gzip" ? compressed(content) : content, outgoing, { status, headers });

@@ -107,8 +107,48 @@ describe("parts and conditions", () => {
     expect([status, headers["content-range"]]).toEqual([416, "bytes */11"]);
   });
 
-  test("several ranges are answered with everything", async () => {
-    const { status, body } = await read(join(root, "hello.txt"), { headers: { Range: "bytes=0-1,3-4" } });
+  test.each(["hello.txt", "large.bin"])(
+    "several ranges of %s are parts of one body, in the order asked for",
+    async (name) => {
+      const content = name === "hello.txt" ? Buffer.from("hello world") : LARGE;
+      const last = content.length - 1;
+      const asked = [
+        [last - 2, last],
+        [0, 1],
+        [4, Math.min(1_500_000, last - 4)],
+      ] as const;
+      const range = `bytes=${asked.map(([from, to]) => `${from}-${to}`).join(", ")}, 99999999-`;
+      const { status, headers, body } = await read(join(root, name), { headers: { Range: range } });
+      expect([status, headers["content-length"]]).toEqual([206, String(body.length)]);
+      const [, boundary = ""] = /^multipart\/byteranges; boundary=(\S+)$/.exec(headers["content-type"] ?? "") ?? [];
+      const whole = (await read(join(root, name))).headers["content-type"];
+      const parts = asked.map(([from, to]) =>
+        Buffer.concat([
+          Buffer.from(
+            `--${boundary}\r\nContent-Type: ${whole}\r\nContent-Range: bytes ${from}-${to}/${content.length}\r\n\r\n`,
+          ),
+          content.subarray(from, to + 1),
+          Buffer.from("\r\n"),
+        ]),
+      );
+      expect(body.equals(Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]))).toBe(true);
+      const head = await read(join(root, name), { method: "HEAD", headers: { Range: range } });
+      expect([head.status, head.headers["content-length"]]).toEqual([206, String(body.length)]);
+    },
+  );
+
+  test("several ranges of which one is left are that one; overlapping ones are answered with everything", async () => {
+    const path = join(root, "hello.txt");
+    const one = await read(path, { headers: { Range: "bytes=20-30,6-" } });
+    expect([one.status, one.headers["content-range"], one.body.toString()]).toEqual([206, "bytes 6-10/11", "world"]);
+    const all = await read(path, { headers: { Range: "bytes=0-4,4-5" } });
+    expect([all.status, all.body.toString()]).toEqual([200, "hello world"]);
+  });
+
+  test("several ranges of a file that has changed are answered with everything", async () => {
+    const { status, body } = await read(join(root, "hello.txt"), {
+      headers: { Range: "bytes=0-1,3-4", "If-Range": '"another"' },
+    });
     expect([status, body.toString()]).toEqual([200, "hello world"]);
   });
 

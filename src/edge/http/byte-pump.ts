@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { ByteRange } from "./byte-range.ts";
+import type { BodyPiece } from "./byteranges.ts";
 
 /** Reads into `buffer` from `position` on; 0 is the end. */
 export type ReadAt = (buffer: Buffer, position: number) => Promise<number>;
@@ -9,28 +10,35 @@ const BUFFERS = 3;
 const BUFFER_BYTES = 256 * 1024;
 
 /**
- * Sends bytes at the pace the client reads them and ends the answer, whose headers have been written with their length. When there
- * turns out to be less than the range, or reading fails, the connection is cut: the client must not take what it has for all.
+ * Sends what `pieces` say at the pace the client reads and ends the answer, whose headers have been written with their length. When there
+ * turns out to be less than a range, or reading fails, the connection is cut: the client must not take what it has for all.
  */
-export async function pumpBytes(read: ReadAt, range: ByteRange, outgoing: ServerResponse): Promise<void> {
+export async function pumpBytes(read: ReadAt, pieces: readonly BodyPiece[], outgoing: ServerResponse): Promise<void> {
   const slots = new Slots(outgoing);
   try {
-    for (let position = range.start; position < range.end;) {
-      const buffer = await slots.next(Math.min(BUFFER_BYTES, range.end - position));
-      if (!buffer) return;
-      const length = await read(buffer, position);
-      if (length === 0) break;
-      slots.send(buffer.subarray(0, length));
-      position += length;
-      if (position === range.end) outgoing.end();
+    for (const piece of pieces) {
+      if (Buffer.isBuffer(piece)) outgoing.write(piece);
+      else if (!(await pumpRange(read, piece, slots))) return void outgoing.destroy();
     }
-    if (!outgoing.writableEnded) outgoing.destroy();
+    outgoing.end();
   } catch (error) {
     outgoing.destroy();
     throw error;
   } finally {
     slots.close();
   }
+}
+
+/** False when the client is gone, or the content has become shorter. */
+async function pumpRange(read: ReadAt, { start, end }: ByteRange, slots: Slots): Promise<boolean> {
+  for (let position = start; position < end;) {
+    const buffer = await slots.next(Math.min(BUFFER_BYTES, end - position));
+    const length = buffer ? await read(buffer, position) : 0;
+    if (!buffer || length === 0) return false;
+    slots.send(buffer.subarray(0, length));
+    position += length;
+  }
+  return true;
 }
 
 /** Buffers in turn; one is free again when the socket has let go of it. */
@@ -56,8 +64,9 @@ class Slots {
     if (this.#outgoing.destroyed) return undefined;
     const index = this.#taken % BUFFERS;
     this.#taken += 1;
-    this.#buffers[index] ??= Buffer.allocUnsafeSlow(size);
-    return this.#buffers[index].subarray(0, size);
+    let buffer = this.#buffers[index];
+    if (!buffer || buffer.length < size) buffer = this.#buffers[index] = Buffer.allocUnsafeSlow(size);
+    return buffer.subarray(0, size);
   }
 
   send(bytes: Buffer): void {

@@ -1,6 +1,7 @@
 import { SandboxError } from "../../errors.ts";
 import { readAcceptEncoding } from "./accept-encoding.ts";
-import { type ByteRange, readRange } from "./byte-range.ts";
+import { type ByteRange, readRanges } from "./byte-range.ts";
+import { type BodyPiece, byteranges, contentRange } from "./byteranges.ts";
 import {
   allowsRange,
   CONDITIONAL_HEADERS,
@@ -31,8 +32,8 @@ export interface Representation {
   status: 200 | 206 | 304;
   headers: Record<string, string>;
   coding: "identity" | "gzip";
-  /** The bytes to send, before any coding; undefined: all there are. */
-  range: ByteRange | undefined;
+  /** What to send, before any coding; undefined: all there is. */
+  pieces: readonly BodyPiece[] | undefined;
 }
 
 /**
@@ -46,7 +47,7 @@ export function represent(resource: Resource, header: HeaderReader): Representat
     "Content-Disposition": inlineDisposition(resource.name),
   };
   if (chooseCoding(resource, type, header) === "gzip") {
-    return { status: 200, headers: { ...headers, "Content-Encoding": "gzip" }, coding: "gzip", range: undefined };
+    return { status: 200, headers: { ...headers, "Content-Encoding": "gzip" }, coding: "gzip", pieces: undefined };
   }
   return asItIs(resource, headers, header);
 }
@@ -68,25 +69,49 @@ function asItIs(resource: Resource, described: Record<string, string>, header: H
   const now = validatorsOf(resource);
   const headers = { ...described, ...now.headers };
   const outcome = evaluateConditions(header, now);
-  if (outcome === "not_modified") return { status: 304, headers: now.headers, coding: "identity", range: undefined };
+  if (outcome === "not_modified") return { status: 304, headers: now.headers, coding: "identity", pieces: undefined };
   if (outcome === "failed") {
     throw new SandboxError("failed_precondition", "the file is not as the request expects it to be", {
       reason: "precondition_failed",
     });
   }
   const { sizeBytes } = resource;
-  if (sizeBytes === undefined) return { status: 200, headers, coding: "identity", range: undefined };
-  const range = now.etag && allowsRange(header, now) ? readRange(header("range"), sizeBytes) : undefined;
-  if (range === "unsatisfiable") {
+  if (sizeBytes === undefined) return { status: 200, headers, coding: "identity", pieces: undefined };
+  const ranges = now.etag && allowsRange(header, now) ? readRanges(header("range"), sizeBytes) : undefined;
+  if (ranges === "unsatisfiable") {
     throw new SandboxError("out_of_range", `the range is not within the ${sizeBytes} bytes of the file`, {
       reason: "range_not_satisfiable",
     });
   }
-  const sent = range ?? { start: 0, end: sizeBytes };
-  const length = { "Content-Length": String(sent.end - sent.start) };
-  if (!range) return { status: 200, headers: { ...headers, ...length }, coding: "identity", range: sent };
-  const contentRange = { "Content-Range": `bytes ${range.start}-${range.end - 1}/${sizeBytes}` };
-  return { status: 206, headers: { ...headers, ...length, ...contentRange }, coding: "identity", range };
+  if (!ranges) {
+    const all = { start: 0, end: sizeBytes };
+    return { status: 200, headers: { ...headers, ...lengthOf(all) }, coding: "identity", pieces: [all] };
+  }
+  return { status: 206, coding: "identity", ...partial(ranges, headers, sizeBytes) };
+}
+
+/** One range is the body itself, several are parts of one. */
+function partial(
+  ranges: readonly ByteRange[],
+  headers: Record<string, string>,
+  sizeBytes: number,
+): Pick<Representation, "headers" | "pieces"> {
+  const [range, second] = ranges;
+  if (range && !second) {
+    return {
+      headers: { ...headers, ...lengthOf(range), "Content-Range": contentRange(range, sizeBytes) },
+      pieces: [range],
+    };
+  }
+  const body = byteranges(ranges, { type: headers["Content-Type"] ?? "", sizeBytes });
+  return {
+    headers: { ...headers, "Content-Type": body.type, "Content-Length": String(body.lengthBytes) },
+    pieces: body.pieces,
+  };
+}
+
+function lengthOf({ start, end }: ByteRange): Record<string, string> {
+  return { "Content-Length": String(end - start) };
 }
 
 /** Content that the kernel makes up has no state to compare with, and no parts to ask for. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readAcceptEncoding } from "../../../src/edge/http/accept-encoding.ts";
-import { readRange } from "../../../src/edge/http/byte-range.ts";
+import { readRanges } from "../../../src/edge/http/byte-range.ts";
 import { evaluateConditions } from "../../../src/edge/http/conditions.ts";
 import { inlineDisposition } from "../../../src/edge/http/content-disposition.ts";
 import { isCompressible, mediaType } from "../../../src/edge/http/media-type.ts";
@@ -28,25 +28,44 @@ test.each([
 });
 
 test.each([
-  ["bytes=0-3", { start: 0, end: 4 }],
-  ["bytes=5-", { start: 5, end: 10 }],
-  ["bytes=-3", { start: 7, end: 10 }],
-  ["bytes=-30", { start: 0, end: 10 }],
-  ["bytes=8-100", { start: 8, end: 10 }],
-  ["Bytes = 1-1", { start: 1, end: 2 }],
+  ["bytes=0-3", [{ start: 0, end: 4 }]],
+  ["bytes=5-", [{ start: 5, end: 10 }]],
+  ["bytes=-3", [{ start: 7, end: 10 }]],
+  ["bytes=-30", [{ start: 0, end: 10 }]],
+  ["bytes=8-100", [{ start: 8, end: 10 }]],
+  ["Bytes = 1-1", [{ start: 1, end: 2 }]],
   ["bytes=10-", "unsatisfiable"],
   ["bytes=-0", "unsatisfiable"],
-  ["bytes=0-1,3-4", undefined],
+  [
+    "bytes=0-1, 3-4",
+    [
+      { start: 0, end: 2 },
+      { start: 3, end: 5 },
+    ],
+  ],
+  ["bytes=8-, 0-0, 20-30, -1000000000000000000000", undefined],
+  [
+    "bytes=8-,0-0,20-30,",
+    [
+      { start: 8, end: 10 },
+      { start: 0, end: 1 },
+    ],
+  ],
+  ["bytes=20-30,-0", "unsatisfiable"],
+  ["bytes=0-4,4-5", undefined],
+  ["bytes=0-1,x", undefined],
+  ["bytes=", undefined],
+  [`bytes=${Array.from({ length: 101 }, () => "0-0").join(",")}`, undefined],
   ["bytes=4-2", undefined],
   ["bytes=-", undefined],
   ["lines=0-1", undefined],
   [undefined, undefined],
 ])("understands Range %j of ten bytes", (header, range) => {
-  expect(readRange(header, 10)).toEqual(range);
+  expect(readRanges(header, 10)).toEqual(range);
 });
 
 test("ignores a range of nothing", () => {
-  expect(readRange("bytes=0-", 0)).toBeUndefined();
+  expect(readRanges("bytes=0-", 0)).toBeUndefined();
 });
 
 test.each([
@@ -136,7 +155,7 @@ test("compresses only what gains by it, unless it has to", () => {
 test("has no state to compare with for content that is made up as it is read", () => {
   const file = { name: "x", head: Buffer.alloc(0), sizeBytes: undefined, modifiedMs: 0, version: undefined };
   const made = represent(file, (name) => ({ range: "bytes=0-1", "if-none-match": '"v"' })[name]);
-  expect(made).toMatchObject({ status: 200, range: undefined });
+  expect(made).toMatchObject({ status: 200, pieces: undefined });
   expect(Object.keys(made.headers)).toEqual(["Content-Type", "Content-Disposition"]);
   expect(
     evaluateConditions((name) => ({ "if-match": '"v"' })[name], { etag: undefined, lastModifiedMs: undefined }),
