@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { seedOfThisRun, Random } from "../helpers/random.ts";
+import { interruptAtRandom, PYTHON_INTERRUPTS } from "../helpers/random-interrupts.ts";
 import { errorsOf, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
 let daemon: TestDaemon;
@@ -110,6 +112,13 @@ describe("a cell that deals with an interrupt", () => {
     expect(await session.interrupt("?kill=1&graceMs=0")).toMatchObject({ outcome: "killed", stateKept: false });
     expect(errorsOf(await stream.until())).toEqual(KILLED);
   });
+});
+
+test("interrupts at any moment around begin and end of cells cost no state, and never the next cell", async () => {
+  const random = new Random(seedOfThisRun());
+  console.log(`interrupts: GUESTD_SEED=${random.seed}`);
+  const report = await interruptAtRandom(daemon.interpreterUrl, "python", { ...PYTHON_INTERRUPTS, random, count: 60 });
+  expect(report.faults).toEqual([]);
 });
 
 test("a cell that prints for a client that does not read can be interrupted, and keeps its state", async () => {
