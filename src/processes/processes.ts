@@ -81,23 +81,19 @@ export class Processes {
     }
   }
 
-  /** The live process that `selector` picks. @throws SandboxError not_found */
+  /** The live process that `selector` picks; of several with one tag, the newest. @throws SandboxError not_found */
   find(selector: Selector): Run {
-    const run = this.#lookUp(selector);
-    if (run && !run.end) return run;
-    throw notFound(selector);
+    return this.#lookUp(selector, isLive);
   }
 
   /** As {@link find}, or one that has ended and is still kept. */
   findRetained(selector: Selector): Run {
-    const run = this.#lookUp(selector);
-    if (run?.child) return run;
-    throw notFound(selector);
+    return this.#lookUp(selector, isProcess);
   }
 
   /** Live programs and terminals in order of their starts. */
   list(): Run[] {
-    return this.#runs.list().filter((run) => run.child && !run.end);
+    return this.#runs.list().filter(isLive);
   }
 
   /** Sends input; resolves when the program's pipe or terminal has taken it. */
@@ -130,9 +126,20 @@ export class Processes {
     return this.find(selector).signal(signal, { scope, waitMs: signal === "SIGKILL" ? KILL_WAIT_MS : 0 });
   }
 
-  #lookUp(selector: Selector): Run | undefined {
-    return "pid" in selector ? this.#runs.findByPid(selector.pid) : this.#runs.findByTag(selector.tag);
+  #lookUp(selector: Selector, accepts: (run: Run) => boolean): Run {
+    const run = "pid" in selector ? this.#runs.findByPid(selector.pid) : this.#runs.findByTag(selector.tag, accepts);
+    if (run && accepts(run)) return run;
+    throw notFound(selector);
   }
+}
+
+/** Whether there ever was a process: neither a cell nor what could not be started. */
+function isProcess(run: Run): boolean {
+  return run.child !== undefined;
+}
+
+function isLive(run: Run): boolean {
+  return isProcess(run) && !run.end;
 }
 
 function notFound(selector: Selector): SandboxError {

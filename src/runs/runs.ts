@@ -11,6 +11,7 @@ import { type DeadlineKind, type Ending, endOf, endWithoutProgram } from "./endi
 import type { LogLimits, LogOverflow } from "./log-store.ts";
 import { Run, type RunConfig } from "./run.ts";
 import type { SpillBudget } from "./spill-file.ts";
+import { TagIndex } from "./tag-index.ts";
 
 /** How long and how many runs are kept after their end. */
 export interface Retention {
@@ -49,7 +50,7 @@ export class Runs implements AsyncDisposable {
   readonly #options: RunsOptions;
   readonly #runs = new Map<string, Run>();
   readonly #byPid = new Map<number, Run>();
-  readonly #byTag = new Map<string, Run>();
+  readonly #byTag = new TagIndex();
   /** In order of their ends. */
   readonly #finished = new Set<Run>();
   #expiry: Disposable | undefined;
@@ -79,9 +80,9 @@ export class Runs implements AsyncDisposable {
     return this.#byPid.get(pid);
   }
 
-  /** The newest run with that tag, live or retained. */
-  findByTag(tag: string): Run | undefined {
-    return this.#byTag.get(tag);
+  /** The newest run with that tag, live or retained, that `accepts` takes. */
+  findByTag(tag: string, accepts: (run: Run) => boolean = () => true): Run | undefined {
+    return this.#byTag.newest(tag, accepts);
   }
 
   /** Registers a run that is not a program of its own (a code cell); whoever creates it finishes it. */
@@ -89,7 +90,7 @@ export class Runs implements AsyncDisposable {
     const { limits, budget } = this.#options;
     const run = new Run({ id: newRunId(), config, limits, budget, overflow });
     this.#runs.set(run.id, run);
-    if (config.tag !== undefined) this.#byTag.set(config.tag, run);
+    this.#byTag.add(run);
     void run.ended.then(() => this.#retain(run));
     return run;
   }
@@ -214,7 +215,7 @@ export class Runs implements AsyncDisposable {
     this.#runs.delete(run.id);
     this.#finished.delete(run);
     if (run.pid !== undefined && this.#byPid.get(run.pid) === run) this.#byPid.delete(run.pid);
-    if (run.config.tag !== undefined && this.#byTag.get(run.config.tag) === run) this.#byTag.delete(run.config.tag);
+    this.#byTag.delete(run);
     run.dispose();
   }
 }

@@ -290,32 +290,6 @@ describe("SIGKILL", () => {
   });
 });
 
-describe("tags", () => {
-  test("pick the newest of those that have one, also after it ended", async () => {
-    const old = await begin(shell("sleep 60", { tag: "twin" }));
-    const young = await begin(shell("sleep 60", { tag: "twin" }));
-    expect((await call("SendSignal", { process: { tag: "twin" }, signal: "SIGNAL_SIGKILL" })).status).toBe(200);
-    expect([isRunning(old.pid), isRunning(young.pid)]).toEqual([true, false]);
-    await young.stream.until(() => false);
-    expect((await run(CONNECT, { process: { tag: "twin" } }))[0]).toEqual({
-      start: { pid: young.pid, offsets: NO_OFFSETS },
-    });
-    const listed = JSON.parse((await call("List", {})).text) as { processes: { pid: number; tag: string }[] };
-    expect(listed.processes.filter(({ tag }) => tag === "twin").map(({ pid }) => pid)).toEqual([old.pid]);
-    await kill(old.pid);
-  });
-
-  test("are found however many there are and whatever they hold", async () => {
-    const tags = ["", "a b", "ünï😀", "x".repeat(1000), "__proto__"];
-    for (const tag of tags) {
-      const { pid } = await begin(shell("sleep 60", { tag }));
-      const [first] = await (await WireStream.open(daemon.url, CONNECT, { process: { tag } })).until(() => true);
-      expect(first).toEqual({ start: { pid, offsets: NO_OFFSETS } });
-      await kill(pid);
-    }
-  });
-});
-
 test("nothing of all this was a bug of the daemon's: its log has none", () => {
   expect(daemon.log.filter(({ event }) => event === "bug")).toEqual([]);
 });
