@@ -34,9 +34,13 @@ test.each(FORMS)("a daemon that is killed while $name comes leaves the old conte
   expect(await readFile(join(files, "old"), "utf8")).toBe("old");
   // What the daemon keeps for itself has directories, but nothing in them.
   const left = await readdir(folder, { recursive: true, withFileTypes: true });
-  const isLeft = (entry: Dirent): boolean => entry.isFile() && !entry.parentPath.includes("guestd-forked-root-");
   expect(left.filter(isLeft).map(({ name }) => name)).toEqual(["old"]);
 });
+
+/** A file, and none of what the test's daemon is started from. */
+function isLeft(entry: Dirent): boolean {
+  return entry.isFile() && !entry.parentPath.includes("guestd-forked-root-");
+}
 
 /** Sends the first part of an upload whose rest never comes. */
 function beginUpload({ port }: ForkedDaemon, path: string, { type, head }: (typeof FORMS)[number]): ClientRequest {

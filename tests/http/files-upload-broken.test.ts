@@ -2,59 +2,50 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { smallDisk } from "../unit/filesystem/bodies.ts";
 import { type TestServer, testServer } from "../unit/filesystem/server.ts";
+import { onFileServer } from "./file-server.ts";
+import { expectError, OCTETS, post } from "./upload-client.ts";
 
 const MIB = 1024 * 1024;
-const OCTETS = { "Content-Type": "application/octet-stream" };
 
 let server: TestServer;
 let root: string;
-let count = 0;
-
-beforeAll(async () => {
-  server = await testServer();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-beforeEach(() => {
-  count += 1;
-  root = join(server.files.root, String(count));
-});
-
-function post(query: Record<string, string>, init: RequestInit): Promise<Response> {
-  return fetch(`${server.url}/files?${new URLSearchParams(query).toString()}`, { method: "POST", ...init });
-}
-
-async function expectError(response: Response, code: number, message: string): Promise<void> {
-  expect([response.status, await response.json()]).toEqual([code, { code, message }]);
-}
+onFileServer(
+  (place) => {
+    ({ server, root } = place);
+  },
+  { makesRoot: false },
+);
 
 describe("failures", () => {
   test("of the path and the user have the contract's words", async () => {
     const body = "x";
     await expectError(
-      await post({ path: server.files.root }, { headers: OCTETS, body }),
+      await post(server, { path: server.files.root }, { headers: OCTETS, body }),
       400,
       `path is a directory: ${server.files.root}`,
     );
     await expectError(
-      await post({ path: "~other/x" }, { headers: OCTETS, body }),
+      await post(server, { path: "~other/x" }, { headers: OCTETS, body }),
       400,
       `error resolving path: failed to expand path '' for user '${server.files.users.self().name}': cannot expand user-specific home dir`,
     );
     await expectError(
-      await post({ path: join(root, "a"), username: "no-such-user" }, { headers: OCTETS, body }),
+      await post(server, { path: join(root, "a"), username: "no-such-user" }, { headers: OCTETS, body }),
       401,
       "error looking up user 'no-such-user': user: unknown user no-such-user",
     );
     await expectError(
-      await post({ path: "/dev/null" }, { headers: OCTETS, body }),
+      await post(server, { path: "/dev/null" }, { headers: OCTETS, body }),
       400,
       "path is not a regular file: /dev/null",
     );
-    const long = await post({ path: join(root, "x".repeat(256)) }, { headers: OCTETS, body });
-    expect([long.status, (await post({ path: `${root}/a\0b` }, { headers: OCTETS, body })).status]).toEqual([400, 400]);
+    const long = await post(server, { path: join(root, "x".repeat(256)) }, { headers: OCTETS, body });
+    expect([long.status, (await post(server, { path: `${root}/a\0b` }, { headers: OCTETS, body })).status]).toEqual([
+      400, 400,
+    ]);
   });
 
   test("of a full disk name the size that was announced", async (context) => {
@@ -62,7 +53,7 @@ describe("failures", () => {
     if (!disk) return context.skip();
     const body = Buffer.alloc(2 * MIB);
     await expectError(
-      await post({ path: join(disk.path, "a") }, { headers: OCTETS, body }),
+      await post(server, { path: join(disk.path, "a") }, { headers: OCTETS, body }),
       507,
       `attempted to write ${2 * MIB} bytes: not enough disk space available`,
     );
@@ -119,7 +110,7 @@ describe("a client that goes away", () => {
     "after %i bytes leaves what was there and nothing else",
     async (sent) => {
       const path = join(root, "a");
-      await post({ path }, { headers: OCTETS, body: "old content" });
+      await post(server, { path }, { headers: OCTETS, body: "old content" });
       const socket = await partial(path, { declared: sent + 10, sent });
       socket.destroy();
       await once(socket, "close");
@@ -133,7 +124,7 @@ describe("a client that goes away", () => {
   test("silently is given up on", async () => {
     await using impatient = await testServer({ uploadIdleMs: 300 });
     const path = join(root, "a");
-    await post({ path }, { headers: OCTETS, body: "old content" });
+    await post(server, { path }, { headers: OCTETS, body: "old content" });
     const socket = await partial(path, { declared: 1000, sent: 100 }, impatient);
     expect(await head(socket)).toContain("504");
     await once(socket, "close");

@@ -2,32 +2,21 @@ import { existsSync, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { isRoot, type TestServer, testServer } from "../unit/filesystem/server.ts";
+import { describe, expect, test } from "vitest";
+import { isRoot, type TestServer } from "../unit/filesystem/server.ts";
+import { onFileServer } from "./file-server.ts";
+import { expectError, OCTETS, post } from "./upload-client.ts";
 
 const MIB = 1024 * 1024;
-const OCTETS = { "Content-Type": "application/octet-stream" };
 
 let server: TestServer;
 let root: string;
-let count = 0;
-
-beforeAll(async () => {
-  server = await testServer();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-beforeEach(() => {
-  count += 1;
-  root = join(server.files.root, String(count));
-});
-
-function post(query: Record<string, string>, init: RequestInit): Promise<Response> {
-  return fetch(`${server.url}/files?${new URLSearchParams(query).toString()}`, { method: "POST", ...init });
-}
-
-async function expectError(response: Response, code: number, message: string): Promise<void> {
-  expect([response.status, await response.json()]).toEqual([code, { code, message }]);
-}
+onFileServer(
+  (place) => {
+    ({ server, root } = place);
+  },
+  { makesRoot: false },
+);
 
 function form(...files: [filename: string, content: string | Blob][]): FormData {
   const data = new FormData();
@@ -42,7 +31,7 @@ function rawPart(path: string): string {
 describe("forms", () => {
   test("one file goes where the query says, with its parents", async () => {
     const path = join(root, "a/b/hello.txt");
-    const response = await post({ path }, { body: form([path, "hello"]) });
+    const response = await post(server, { path }, { body: form([path, "hello"]) });
     expect(response.headers.get("content-type")).toContain("application/json");
     expect([response.status, await response.json()]).toEqual([200, [{ name: "hello.txt", path, type: "file" }]]);
     expect(await readFile(path, "utf8")).toBe("hello");
@@ -53,7 +42,7 @@ describe("forms", () => {
   test("several files go where their filenames say", async () => {
     const paths = ["a/1.txt", "b/2.txt", "文/3 ä.txt"].map((name) => join(root, name));
     const body = form(...paths.map((path, index): [string, string] => [path, `content ${index}`]));
-    const response = await post({}, { body });
+    const response = await post(server, {}, { body });
     expect(await response.json()).toEqual(paths.map((path) => ({ name: path.split("/").at(-1), path, type: "file" })));
     expect(await Promise.all(paths.map((path) => readFile(path, "utf8")))).toEqual([
       "content 0",
@@ -64,7 +53,7 @@ describe("forms", () => {
 
   test("empty files and large files arrive whole", async () => {
     const large = "0123456789abcdef".repeat((5 * MIB) / 16);
-    const response = await post({}, { body: form([join(root, "empty"), ""], [join(root, "large"), large]) });
+    const response = await post(server, {}, { body: form([join(root, "empty"), ""], [join(root, "large"), large]) });
     expect(response.status).toBe(200);
     expect(await readFile(join(root, "empty"), "utf8")).toBe("");
     expect((await readFile(join(root, "large"), "utf8")) === large).toBe(true);
@@ -74,11 +63,11 @@ describe("forms", () => {
     const data = form([join(root, "a"), "x"]);
     data.append("note", "about it");
     data.append("other", new Blob(["y"]), join(root, "b"));
-    expect(await (await post({}, { body: data })).json()).toHaveLength(1);
+    expect(await (await post(server, {}, { body: data })).json()).toHaveLength(1);
     expect(existsSync(join(root, "b"))).toBe(false);
     const none = new FormData();
     none.append("note", "only this");
-    const response = await post({}, { body: none });
+    const response = await post(server, {}, { body: none });
     expect([response.status, await response.json()]).toEqual([200, []]);
   });
 
@@ -86,10 +75,10 @@ describe("forms", () => {
     const data = new FormData();
     data.append("file", "text");
     const path = join(root, "a");
-    expect((await post({ path }, { body: data })).status).toBe(200);
+    expect((await post(server, { path }, { body: data })).status).toBe(200);
     expect(await readFile(path, "utf8")).toBe("text");
     await expectError(
-      await post({}, { body: data }),
+      await post(server, {}, { body: data }),
       400,
       "error getting multipart custom part file name: filename not found in Content-Disposition header",
     );
@@ -98,11 +87,11 @@ describe("forms", () => {
   test("a second file of one path is refused, the ones before it stay", async () => {
     const [a, b, c] = ["a", "b", "c"].map((name) => join(root, name)) as [string, string, string];
     await expectError(
-      await post({}, { body: form([a, "1"], [a, "2"]) }),
+      await post(server, {}, { body: form([a, "1"], [a, "2"]) }),
       400,
       `you cannot upload multiple files to the same path '${a}' in one upload request, only the first specified file was uploaded`,
     );
-    const response = await post({}, { body: form([a, "3"], [b, "4"], [c, "5"], [a, "6"]) });
+    const response = await post(server, {}, { body: form([a, "3"], [b, "4"], [c, "5"], [a, "6"]) });
     expect(await response.json()).toMatchObject({
       message: expect.stringMatching(new RegExp(`, also the following files were uploaded: ${b}, ${c}$`)),
     });
@@ -111,8 +100,9 @@ describe("forms", () => {
 
   test("a form that ends too early leaves its last file as it was", async () => {
     const [a, b] = [join(root, "a"), join(root, "b")];
-    await post({}, { body: form([b, "old"]) });
+    await post(server, {}, { body: form([b, "old"]) });
     const response = await post(
+      server,
       {},
       {
         headers: { "Content-Type": "multipart/form-data; boundary=abc" },
@@ -124,7 +114,7 @@ describe("forms", () => {
   });
 
   test("one without a boundary is refused", async () => {
-    const response = await post({}, { headers: { "Content-Type": "multipart/form-data" }, body: "x" });
+    const response = await post(server, {}, { headers: { "Content-Type": "multipart/form-data" }, body: "x" });
     await expectError(response, 500, "error parsing multipart form: no multipart boundary param in Content-Type");
   });
 
@@ -139,7 +129,7 @@ describe("forms", () => {
     "tab\t",
   ])("the name %j in the query is taken as it is", async (name) => {
     const path = join(root, name);
-    const response = await post({ path }, { body: form(["ignored", "content"]) });
+    const response = await post(server, { path }, { body: form(["ignored", "content"]) });
     expect(await response.json()).toEqual([{ name, path, type: "file" }]);
     expect(await readdir(root)).toEqual([name]);
   });
@@ -149,10 +139,10 @@ describe("raw bodies", () => {
   test("are the file", async () => {
     const path = join(root, "a.bin");
     const bytes = Buffer.alloc(3 * MIB + 5, "abc");
-    const response = await post({ path }, { headers: OCTETS, body: bytes });
+    const response = await post(server, { path }, { headers: OCTETS, body: bytes });
     expect(await response.json()).toEqual([{ name: "a.bin", path, type: "file" }]);
     expect((await readFile(path)).equals(bytes)).toBe(true);
-    await post({ path }, { headers: OCTETS, body: "" });
+    await post(server, { path }, { headers: OCTETS, body: "" });
     expect(statSync(path).size).toBe(0);
   });
 
@@ -164,19 +154,19 @@ describe("raw bodies", () => {
         controller.close();
       },
     });
-    const response = await post({ path }, { headers: OCTETS, body, duplex: "half" });
+    const response = await post(server, { path }, { headers: OCTETS, body, duplex: "half" });
     expect(response.status).toBe(200);
     expect(await readFile(path, "utf8")).toBe("one two three");
   });
 
   test("need a path and a type we know", async () => {
     await expectError(
-      await post({}, { headers: OCTETS, body: "x" }),
+      await post(server, {}, { headers: OCTETS, body: "x" }),
       400,
       "path query parameter is required for raw body upload",
     );
     await expectError(
-      await post({ path: join(root, "a") }, { headers: { "Content-Type": "text/plain" }, body: "x" }),
+      await post(server, { path: join(root, "a") }, { headers: { "Content-Type": "text/plain" }, body: "x" }),
       400,
       "unsupported content type: text/plain, expected multipart/form-data or application/octet-stream",
     );
@@ -187,13 +177,13 @@ describe("raw bodies", () => {
     const path = join(root, "a");
     const text = "compressible ".repeat(100_000);
     const headers = { ...OCTETS, "Content-Encoding": coding };
-    expect((await post({ path }, { headers, body: gzipSync(text) })).status).toBe(200);
+    expect((await post(server, { path }, { headers, body: gzipSync(text) })).status).toBe(200);
     expect((await readFile(path, "utf8")) === text).toBe(true);
   });
 
   test("that are broken gzip leave what was there", async () => {
     const path = join(root, "a");
-    await post({ path }, { headers: OCTETS, body: "old" });
+    await post(server, { path }, { headers: OCTETS, body: "old" });
     const headers = { ...OCTETS, "Content-Encoding": "gzip" };
     const whole = gzipSync(Buffer.alloc(2 * MIB, "x"));
     for (const [body, why] of [
@@ -202,10 +192,14 @@ describe("raw bodies", () => {
       [Buffer.from("plain text"), "failed to create gzip reader: incorrect header check"],
       [Buffer.alloc(0), "failed to create gzip reader: EOF"],
     ] as const) {
-      await expectError(await post({ path }, { headers, body }), 400, `error decompressing request body: ${why}`);
+      await expectError(
+        await post(server, { path }, { headers, body }),
+        400,
+        `error decompressing request body: ${why}`,
+      );
     }
     await expectError(
-      await post({ path }, { headers: { ...OCTETS, "Content-Encoding": "br" }, body: "x" }),
+      await post(server, { path }, { headers: { ...OCTETS, "Content-Encoding": "br" }, body: "x" }),
       400,
       "error decompressing request body: unsupported Content-Encoding: br, supported: [gzip]",
     );
@@ -215,8 +209,10 @@ describe("raw bodies", () => {
   test("carry metadata in headers", async () => {
     const path = join(root, "a");
     const headers = { ...OCTETS, "X-Metadata-Author": "me", "x-metadata-": "no key" };
-    expect(await (await post({ path }, { headers, body: "x" })).json()).toMatchObject([{ metadata: { author: "me" } }]);
-    const bad = await post({ path }, { headers: { ...OCTETS, "X-Metadata-K": "ä" }, body: "x" });
+    expect(await (await post(server, { path }, { headers, body: "x" })).json()).toMatchObject([
+      { metadata: { author: "me" } },
+    ]);
+    const bad = await post(server, { path }, { headers: { ...OCTETS, "X-Metadata-K": "ä" }, body: "x" });
     await expectError(
       bad,
       400,
@@ -228,9 +224,9 @@ describe("raw bodies", () => {
 describe.runIf(isRoot)("as root", () => {
   test("files belong to the user of the query, new directories too", async () => {
     const path = join(root, "dir/a");
-    await post({ path, username: "nobody" }, { headers: OCTETS, body: "x" });
+    await post(server, { path, username: "nobody" }, { headers: OCTETS, body: "x" });
     expect([statSync(path).uid, statSync(root).uid]).toEqual([65_534, 65_534]);
-    await post({ path }, { headers: OCTETS, body: "y" });
+    await post(server, { path }, { headers: OCTETS, body: "y" });
     expect(statSync(path).uid).toBe(0);
   });
 
@@ -238,7 +234,7 @@ describe.runIf(isRoot)("as root", () => {
     const headers = { ...OCTETS, Authorization: `Basic ${btoa("nobody:")}` };
     const path = join(root, "a");
     await writeFile(join(server.files.root, "marker"), "");
-    await post({ path }, { headers, body: "x" });
+    await post(server, { path }, { headers, body: "x" });
     expect(statSync(path).uid).toBe(0);
   });
 });

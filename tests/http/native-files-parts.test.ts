@@ -1,21 +1,15 @@
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { expectProblem, NativeFiles, sha256 } from "../helpers/native-files.ts";
-import { type TestServer, testServer } from "../unit/filesystem/server.ts";
+import type { TestServer } from "../unit/filesystem/server.ts";
+import { onFileServer } from "./file-server.ts";
 
 let server: TestServer;
 let root: string;
-let count = 0;
-beforeAll(async () => {
-  server = await testServer();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-beforeEach(async () => {
-  count += 1;
-  root = join(server.files.root, String(count));
-  await mkdir(root);
+onFileServer((place) => {
+  ({ server, root } = place);
 });
 
 const client = new NativeFiles(() => server.url);

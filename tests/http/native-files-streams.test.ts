@@ -1,27 +1,21 @@
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
-import { mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
 import { NativeFiles } from "../helpers/native-files.ts";
 import { readersDuringRewrites } from "../helpers/torn-reads.ts";
 import { type TestServer, testServer } from "../unit/filesystem/server.ts";
+import { onFileServer } from "./file-server.ts";
 
 const MIB = 1024 * 1024;
 
 let server: TestServer;
 let root: string;
-let count = 0;
-beforeAll(async () => {
-  server = await testServer();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-beforeEach(async () => {
-  count += 1;
-  root = join(server.files.root, String(count));
-  await mkdir(root);
+onFileServer((place) => {
+  ({ server, root } = place);
 });
 
 const client = new NativeFiles(() => server.url);

@@ -1,15 +1,16 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { chmod, chown, link, mkdir, open, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, link, open, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { OWN_FILE_ACCESS } from "../../src/host/own-file-access.ts";
 import { expectProblem, NativeFiles, sha256 } from "../helpers/native-files.ts";
 import { smallDisk } from "../unit/filesystem/bodies.ts";
-import { isRoot, type TestServer, testServer } from "../unit/filesystem/server.ts";
+import { isRoot, type TestServer } from "../unit/filesystem/server.ts";
+import { onFileServer } from "./file-server.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -17,15 +18,8 @@ const run = promisify(execFile);
 
 let server: TestServer;
 let root: string;
-let count = 0;
-beforeAll(async () => {
-  server = await testServer();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-beforeEach(async () => {
-  count += 1;
-  root = join(server.files.root, String(count));
-  await mkdir(root);
+onFileServer((place) => {
+  ({ server, root } = place);
 });
 
 const client = new NativeFiles(() => server.url);
