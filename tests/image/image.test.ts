@@ -1,6 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { Sandbox } from "@e2b/code-interpreter";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startControlPlane } from "../helpers/control-plane.ts";
 import { REPOSITORY, until } from "../helpers/daemon.ts";
@@ -74,6 +76,37 @@ describe.each(TARGETS)("the %s image", (target) => {
     expect((await fetch(`${api(locked)}/v1/info`)).status).toBe(401);
   });
 
+  test("starts what its template says, tells when it is ready, and which ports open, to curl and to the SDK", async () => {
+    const env = {
+      GUESTD_TOKEN: TOKEN,
+      GUESTD_START_CMD: "exec python3 -m http.server 8000 --bind 127.0.0.1",
+      GUESTD_READY_CMD: "curl -fs -o /dev/null http://127.0.0.1:8000/",
+      GUESTD_FORWARD_PORTS: "true",
+    };
+    await using started = await startContainer(tag, { env });
+    await until(
+      async () => (await curl(["-o", "/dev/null", "-w", "%{http_code}", `${api(started)}/health?ready=1`])) === "204",
+      60_000,
+    );
+    expect(await curl([`http://${started.address}:8000/`])).toContain("Directory listing");
+
+    const token = ["-H", `X-Access-Token: ${TOKEN}`];
+    const leaving = new AbortController();
+    const feed = execFile("curl", ["-sN", ...token, `${api(started)}/v1/ports?follow=1`], { signal: leaving.signal });
+    feed.on("error", () => undefined);
+    let seen = "";
+    feed.stdout?.on("data", (text: string) => void (seen += text));
+    await until(() => /"opened","port":8000,.*"run":"run_/.test(seen) && seen.includes('"ready"'));
+    await using plane = await startControlPlane(api(started), TOKEN);
+    const sandbox = await Sandbox.create({ apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(started) });
+    const server = await sandbox.commands.run("python3 -m http.server 9000 --bind 127.0.0.1", { background: true });
+    await until(() => seen.includes('"type":"opened","port":9000,"address":"127.0.0.1"'));
+    await until(async () => (await curl([`http://${started.address}:9000/`])).includes("Directory listing"));
+    await server.kill();
+    await until(() => seen.includes('"type":"closed","port":9000,'));
+    leaving.abort();
+  });
+
   test("keeps nothing of the machine that built it", () => {
     const { root } = container;
     for (const file of SECRET_FILES) expect(() => statSync(join(root, file)), file).toThrow(/ENOENT/);
@@ -91,6 +124,12 @@ describe.each(TARGETS)("the %s image", (target) => {
     report(`${target}: stopped in ${seconds.toFixed(1)} s`);
   });
 });
+
+/** What curl prints; nothing when it fails. */
+async function curl(args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)("curl", ["-s", "-m", "5", ...args]).catch(() => ({ stdout: "" }));
+  return stdout;
+}
 
 const api = ({ address }: Container): string => `http://${address}:49983`;
 
