@@ -19,7 +19,25 @@ const native = {
   syscallWithList: bind<(number: number, count: number, list: Uint32Array) => number>(
     "long syscall(long number, long count, void *list)",
   ),
+  // Unlike setuid and its kin these are of the calling thread also in the C library.
+  setfsuid: bind<(uid: number) => number>("int setfsuid(unsigned int uid)"),
+  setfsgid: bind<(gid: number) => number>("int setfsgid(unsigned int gid)"),
 };
+
+/**
+ * Runs `act` with the ids that the kernel looks at for files, and for who may look into a process, on the calling thread only: nothing
+ * that `act` leaves to another thread is done as them. Only root gets them; others stay who they are.
+ */
+export function withFileIds<T>({ uid, gid }: { uid: number; gid: number }, act: () => T): T {
+  const ownGid = native.setfsgid(gid);
+  const ownUid = native.setfsuid(uid);
+  try {
+    return act();
+  } finally {
+    native.setfsuid(ownUid);
+    native.setfsgid(ownGid);
+  }
+}
 
 /**
  * Gives the calling thread the rights of somebody, with all their groups, and takes those of root from it. The thread's real user stays

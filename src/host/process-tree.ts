@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { PipeHolder } from "./child.ts";
+import { descriptorTargets } from "./open-descriptors.ts";
 
 /** More processes than this in one run are not looked at: the answer would be stale before it is complete. */
 const MAX_PROCESSES = 10_000;
@@ -64,15 +65,8 @@ export function isRunning(pid: number): boolean {
 
 /** Those of `pids` that have one of the pipes or terminals open, with their command names. `targets`: `pipe:[7]`, `/dev/pts/3`. */
 export function outputHolders(pids: readonly number[], targets: ReadonlySet<string>): PipeHolder[] {
-  return pids.filter((pid) => holds(pid, targets)).map((pid) => ({ pid, command: commandName(pid) }));
-}
-
-function holds(pid: number, targets: ReadonlySet<string>): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => targets.has(readlinkSync(`/proc/${pid}/fd/${fd}`)));
-  } catch {
-    return false; // gone, or not ours to look at
-  }
+  const holds = (pid: number): boolean => descriptorTargets(pid).some((target) => targets.has(target));
+  return pids.filter(holds).map((pid) => ({ pid, command: commandName(pid) }));
 }
 
 /** A number of /proc/pid/stat; field 0 is the state, 1 the parent. */

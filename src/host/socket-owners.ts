@@ -1,4 +1,5 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { descriptorTargets } from "./open-descriptors.ts";
 import { commandName, parentOf } from "./process-tree.ts";
 
 /** A process that holds a socket. */
@@ -13,7 +14,7 @@ export function socketOwners(inodes: ReadonlySet<number>): Map<number, SocketOwn
   if (inodes.size === 0) return owners;
   const wanted = new Map([...inodes].map((inode) => [`socket:[${inode}]`, inode]));
   for (const pid of processes()) {
-    for (const target of descriptors(pid)) {
+    for (const target of descriptorTargets(pid)) {
       const inode = wanted.get(target);
       const known = inode === undefined ? undefined : owners.get(inode);
       if (inode !== undefined && (!known || parentOf(known.pid) === pid))
@@ -27,21 +28,4 @@ function processes(): number[] {
   return readdirSync("/proc")
     .map(Number)
     .filter((pid) => pid > 0);
-}
-
-/** What the descriptors of a process refer to. */
-function descriptors(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
-  } catch {
-    return []; // gone, or not ours to look at
-  }
-}
-
-function linkOf(path: string): string[] {
-  try {
-    return [readlinkSync(path)];
-  } catch {
-    return []; // closed meanwhile, as the one of the listing itself is
-  }
 }
