@@ -32,6 +32,8 @@ export interface ContextsOptions {
   hasFreeMemory: () => boolean;
   /** How often that is asked while there are spares. */
   memoryLookMs?: number;
+  /** How long spares stay that are only wanted after use. */
+  spareIdleMs?: number;
 }
 
 /** How many contexts there can be, and for how long. */

@@ -23,6 +23,8 @@ export interface KernelSupplyOptions {
   hasFreeMemory: () => boolean;
   /** How often that is asked while there are spares; every 10 s unless given. */
   memoryLookMs?: number;
+  /** How long spares stay that are only wanted after use; ten minutes unless given. */
+  spareIdleMs?: number;
   /** From now on kernels have more loaded than those that were taken so far. */
   onLoaded: () => void;
 }
@@ -156,9 +158,14 @@ export class KernelSupply implements AsyncDisposable {
     if (policy === "never" || this.#stop.signal.aborted) return;
     this.#refill?.[Symbol.dispose]();
     this.#refill = longTimeout(() => this.#beginFill(), REFILL_DELAY_MS);
-    if (policy === "always") return;
+  }
+
+  /** Spares that are only wanted after use go when there was none for a while. */
+  #scheduleExpiry(): void {
+    const { registry, language, spareIdleMs = SPARE_IDLE_MS } = this.#options;
     this.#expiry?.[Symbol.dispose]();
-    this.#expiry = longTimeout(() => void this.#dropSpares(), SPARE_IDLE_MS);
+    if (registry.sparePolicy(language) === "always") return;
+    this.#expiry = longTimeout(() => void this.#dropSpares(), spareIdleMs);
   }
 
   #noteLoaded(): void {
@@ -183,6 +190,7 @@ export class KernelSupply implements AsyncDisposable {
         this.#spares.push(spare);
         void spare.exited.then(() => this.#forget(spare));
         this.#watchMemory();
+        this.#scheduleExpiry();
       }
     } catch (error) {
       log.debug("kernel.no_spare", { language, error: error instanceof Error ? error.message : String(error) });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { childrenOf, isRunning } from "../../../src/host/process-tree.ts";
 import { ContextsPlace, resultIn, TOY_ANSWER } from "../../helpers/contexts-place.ts";
 import { until } from "../../helpers/daemon.ts";
 
@@ -49,6 +50,31 @@ describe("an idle context", () => {
     stop.abort();
     expect((await run.ended).ending).toMatchObject({ type: "cancelled" });
     await until(() => contexts.list().length === 0);
+  });
+});
+
+/** Kernels that run: each has a shim that is our child. */
+const kernels = (): number => childrenOf(process.pid).filter(isRunning).length;
+
+describe("a kernel is kept ready", () => {
+  test("for languages that want it after use, for as long as that is not long ago", async () => {
+    place.addKernel("rare", `echo '${TOY_ANSWER}'`, { spares: "afterUse" });
+    const contexts = place.open({ spareIdleMs: 1000 });
+    await contexts.create({ language: "rare" });
+    await until(() => kernels() === 2);
+    await until(() => kernels() === 1);
+    await contexts.create({ language: "rare" });
+    await until(() => kernels() === 3);
+  });
+
+  test("as many as are wanted, none for a language that wants none", async () => {
+    const contexts = place.open({ spareKernels: 2 });
+    await contexts.create({ language: "spared" });
+    await until(() => kernels() === 3);
+    await contexts.create({ language: "quick" });
+    await until(() => kernels() === 4);
+    expect(await resultIn(await contexts.create({ language: "spared" }), "cwd")).toBe(place.exec.defaultUser.home);
+    await until(() => kernels() === 5);
   });
 });
 
