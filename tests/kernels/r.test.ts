@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { REPOSITORY, startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { CellStream, errorsOf, resultOf } from "../unit/kernels/cell-client.ts";
+import { CellStream, errorsOf, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
 const FOLDER = join(REPOSITORY, "kernels", "r");
 
@@ -17,6 +17,12 @@ afterAll(async () => daemon?.[Symbol.asyncDispose]());
 
 const open = (cwd?: string): Promise<CodeSession> =>
   CodeSession.open(daemon.url, { language: "r", ...(cwd && { cwd }) });
+
+async function init(envVars: Record<string, string>): Promise<void> {
+  const headers = { "Content-Type": "application/json" };
+  const response = await daemon.fetch("/init", { method: "POST", headers, body: JSON.stringify({ envVars }) });
+  expect(response.status).toBe(204);
+}
 
 describe("a kernel of R", () => {
   test("that is killed in the middle of a cell is one error, and the context lives", async () => {
@@ -63,6 +69,19 @@ describe("a kernel of R", () => {
     await using second = await open("/tmp");
     expect([await first.value("getwd()"), await second.value("getwd()")]).toEqual(['[1] "/usr"', '[1] "/tmp"']);
     expect(await first.value("Sys.getpid()")).not.toBe(await second.value("Sys.getpid()"));
+  });
+
+  test("has the sandbox's variables, those of a call on top, and other random numbers after /init", async () => {
+    await using session = await open();
+    const random = await session.value("set.seed(1); invisible(runif(1)); runif(1)");
+    await session.run("set.seed(1); invisible(runif(1))");
+    await init({ SHARED: "grün 'n\"", OWN: "sandbox" });
+    const code = "cat(Sys.getenv(c('SHARED', 'OWN')), sep = '|')";
+    expect(textOf(await session.run(code, { env_vars: { OWN: "call" } }))).toBe("grün 'n\"|call");
+    expect(textOf(await session.run(code))).toBe("grün 'n\"|sandbox");
+    expect(await session.value("runif(1)")).not.toBe(random);
+    await init({});
+    expect(textOf(await session.run(code))).toBe("|");
   });
 
   test("leaves no temporary folder that the next one does not remove", async () => {
