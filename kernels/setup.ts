@@ -1,8 +1,8 @@
 // Prepares what kernels need beyond this repository, once: runs each kernel's prepare.sh with the folder to fill, and guestd's own Node in GUESTD_NODE.
 // A kernel that cannot be prepared is said and skipped: the daemon starts without it. `--strict` makes that an error.
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, type Hash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readConfig } from "../src/config.ts";
 import { type Manifest, readManifests } from "../src/kernels/manifest.ts";
@@ -12,13 +12,27 @@ const STAMP = ".prepared";
 /** What decides whether a prepared folder is still the right one, and what was installed with it still there. */
 function fingerprint({ folder, interpreters }: Manifest, prepared: string): string {
   const hash = createHash("sha256").update(prepared);
-  for (const file of ["prepare.sh", "requirements.txt"]) {
-    const path = join(folder, file);
-    if (existsSync(path)) hash.update(readFileSync(path));
+  const script = readFileSync(join(folder, "prepare.sh"), "utf8");
+  hash.update(script);
+  // What the script names of its folder goes into what it makes.
+  for (const name of readdirSync(folder).toSorted())
+    if (script.includes(`/${name}`)) hashTree(hash, join(folder, name));
+  if (script.includes("GUESTD_NODE")) hash.update(process.version);
+  for (const path of interpreters) {
+    if (path.startsWith("/") && existsSync(path)) hash.update(path);
+    const made = path.replace("{prepared}", prepared);
+    // A link to what has gone.
+    if (made !== path && !existsSync(made)) hash.update(made);
   }
-  if (readFileSync(join(folder, "prepare.sh"), "utf8").includes("GUESTD_NODE")) hash.update(process.version);
-  for (const path of interpreters) if (path.startsWith("/") && existsSync(path)) hash.update(path);
   return hash.digest("hex");
+}
+
+function hashTree(hash: Hash, path: string): void {
+  if (!statSync(path).isDirectory()) return void hash.update(readFileSync(path));
+  for (const name of readdirSync(path).toSorted()) {
+    hash.update(name);
+    hashTree(hash, join(path, name));
+  }
 }
 
 function prepare(manifest: Manifest, prepared: string): boolean {

@@ -172,10 +172,11 @@ export class KernelRegistry {
     const key = `${manifest.kernel} ${user.uid}`;
     const known = this.#runtimes.get(key);
     if (known) return known.found;
-    const { launcher, exec, preparedFolder } = this.#options;
+    const { launcher, exec } = this.#options;
+    const prepared = this.#preparedFolder(manifest);
     const found = probeInterpreters({
       interpreters: manifest.interpreters.map((text) =>
-        text.replaceAll("{prepared}", join(preparedFolder, manifest.kernel)).replaceAll("{execPath}", process.execPath),
+        text.replaceAll("{prepared}", prepared).replaceAll("{execPath}", process.execPath),
       ),
       commandOf: (interpreter) => manifest.probe.map(this.#placeholders(manifest, user, interpreter)),
       fix: manifest.fix,
@@ -190,7 +191,13 @@ export class KernelRegistry {
 
   #placeholders(manifest: Manifest, user: Identity, interpreter: string): (text: string) => string {
     const folder = this.#readableFolder(manifest, user);
-    return (text) => text.replaceAll("{interpreter}", interpreter).replaceAll("{folder}", folder);
+    const prepared = this.#preparedFolder(manifest);
+    return (text) =>
+      text.replaceAll("{interpreter}", interpreter).replaceAll("{folder}", folder).replaceAll("{prepared}", prepared);
+  }
+
+  #preparedFolder({ kernel }: Manifest): string {
+    return join(this.#options.preparedFolder, kernel);
   }
 
   /** The kernel's folder where `user` can read it; looked at once, so that a running kernel's stays where it is. */

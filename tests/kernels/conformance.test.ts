@@ -10,7 +10,7 @@ const own = readdirSync(kernels)
   .map((name) => join(kernels, name, "conformance.json"))
   .filter((file) => existsSync(file))
   .flatMap(readCases);
-const offered = new Set(["python", "javascript", "typescript", "bash", "r"]);
+const offered = new Set(["python", "javascript", "typescript", "bash", "r", "java"]);
 const byLanguage = Map.groupBy([...shared, ...own], ({ language }: KernelCase) => language);
 
 let daemon: TestDaemon;

@@ -210,3 +210,17 @@ def check_r(sandbox):
     error = sandbox.run_code("if (TRUE {", context=context).error
     assert error.name == "ParseError" and "unexpected" in error.value
     sandbox.remove_code_context(context)
+
+
+def check_java(sandbox):
+    printed = sandbox.run_code('System.out.println("Hello, World!")', language="java")
+    assert printed.logs.stdout == ["Hello, World!", "\n"]
+    context = sandbox.create_code_context(language="java", cwd="/tmp")
+    assert sandbox.run_code('System.getProperty("user.dir")', context=context).text == "/tmp"
+    code = 'System.getProperty("FOO", "default") + System.getenv().getOrDefault("FOO", "default")'
+    assert sandbox.run_code(code, context=context, envs={"FOO": "bar"}).text == "barbar"
+    assert sandbox.run_code(code, context=context).text == "defaultdefault"
+    error = sandbox.run_code("int half(int n) { return n / 0; }\nhalf(1)", context=context).error
+    assert error.name == "ArithmeticException" and error.value == "/ by zero"
+    assert "at half(cell-4.java:1)\n\tat cell-4.java:2" in error.traceback
+    sandbox.remove_code_context(context)

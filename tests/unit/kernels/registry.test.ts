@@ -192,13 +192,16 @@ describe("interpreters", () => {
 });
 
 describe("the program of a kernel", () => {
-  test("is the command with interpreter, folder and the language's own arguments, where and as whom it was asked for", async () => {
+  test("is the command with interpreter, folders and the language's own arguments, where and as whom it was asked for", async () => {
     const interpreter = addInterpreter("good", answer("1", 1));
-    addKernel("toy", { interpreters: [interpreter], languages: [{ name: "toy", args: ["--strict", "{folder}"] }] });
+    addKernel("toy", {
+      interpreters: [interpreter],
+      languages: [{ name: "toy", args: ["--strict", "{folder}", "{prepared}"] }],
+    });
     const program = await createRegistry({}, new Users().self().name).program("toy", "/tmp");
     const folder = join(root, "kernels", "toy");
     expect(program).toMatchObject({
-      argv: [interpreter, `${folder}/main`, "--strict", folder],
+      argv: [interpreter, `${folder}/main`, "--strict", folder, join(root, "prepared", "toy")],
       cwd: "/tmp",
       hasStdin: false,
     });
