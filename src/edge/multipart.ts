@@ -1,4 +1,5 @@
 import { SandboxError } from "../errors.ts";
+import { textOf } from "./text.ts";
 
 /** Headers of one part; more is no part of a form. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -80,7 +81,7 @@ class Scanner {
   async headers(): Promise<Map<string, string>> {
     // The line break that ended the boundary's line is still there: a part may have no headers.
     const end = await this.#holdUntil(HEADER_END);
-    const text = this.#held.toString("utf8", 0, end);
+    const text = textOf(this.#held.subarray(0, end), "a part's header");
     this.#held = this.#held.subarray(end + HEADER_END.length);
     this.#isBeforeBoundary = true;
     return readHeaders(text);

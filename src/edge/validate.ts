@@ -2,12 +2,13 @@ import * as v from "valibot";
 import { SandboxError } from "../errors.ts";
 import { readBody } from "./body.ts";
 import type { EdgeContext } from "./request-context.ts";
+import { queryOf, textOf } from "./text.ts";
 
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 /** The query, checked. @throws SandboxError invalid_argument naming the member, what it was and why that is wrong */
 export function parseQuery<S extends v.GenericSchema>(c: EdgeContext, schema: S): v.InferOutput<S> {
-  return check(schema, c.req.query(), "query");
+  return check(schema, queryOf(c), "query");
 }
 
 /** The JSON body, checked. @throws SandboxError invalid_argument, resource_exhausted */
@@ -29,8 +30,9 @@ export function isJson(c: EdgeContext): boolean {
 }
 
 function parseJson(body: Buffer): unknown {
+  const text = textOf(body, "the body");
   try {
-    return JSON.parse(body.toString("utf8"));
+    return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new SandboxError("invalid_argument", `the body is not JSON: ${why}`, { cause: error });

@@ -5,6 +5,7 @@ import { readBody } from "../edge/body.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
+import { textOf } from "../edge/text.ts";
 import { SandboxError } from "../errors.ts";
 import type { Compositions } from "./compositions.ts";
 import { userError } from "./rest.ts";
@@ -40,7 +41,7 @@ async function readRequest(c: EdgeContext): Promise<v.InferOutput<typeof Compose
 
 function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString("utf8"));
+    return JSON.parse(textOf(body, "it"));
   } catch (error) {
     throw invalid(`invalid request body: ${error instanceof Error ? error.message : String(error)}`);
   }

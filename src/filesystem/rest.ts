@@ -4,6 +4,7 @@ import type { Authorize, FileOperation } from "../edge/http/signed-url.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
+import { queryOf } from "../edge/text.ts";
 import { SandboxError } from "../errors.ts";
 import { download } from "./download-rest.ts";
 import type { Downloads } from "./downloads.ts";
@@ -42,7 +43,7 @@ async function answer(
   operation: FileOperation,
   handle: (query: FilesQuery, caller: Caller) => Promise<Response>,
 ): Promise<Response> {
-  const parsed = v.safeParse(FilesQuery, c.req.query());
+  const parsed = v.safeParse(FilesQuery, queryOf(c));
   if (!parsed.success) {
     const [issue] = parsed.issues;
     return c.text(`Invalid format for parameter ${v.getDotPath(issue) ?? "?"}: ${issue.message}`, 400);

@@ -9,7 +9,7 @@ const MAX_NAME_BYTES = 255;
 /**
  * Resolves a path as callers write it: empty is the default directory (or home; itself written in this way), `~` the
  * user's home, relative is relative to home. An absolute path comes back unchanged: replies repeat it as it was asked.
- * @throws SandboxError invalid_argument for `~other`, NUL bytes and what the kernel could never open.
+ * @throws SandboxError invalid_argument for `~other`, NUL bytes, halves of characters and what the kernel could never open.
  */
 export function resolvePath(path: string, user: Identity, defaultDirectory?: string): string {
   if (path === "") return defaultDirectory ? resolvePath(defaultDirectory, user) : user.home;
@@ -37,6 +37,12 @@ function below(home: string, path: string): string {
 export function checkPath(path: string): void {
   if (path.includes("\0")) {
     throw new SandboxError("invalid_argument", `path ${JSON.stringify(path)} contains a NUL byte`);
+  }
+  if (!path.isWellFormed()) {
+    throw new SandboxError(
+      "invalid_argument",
+      `path ${JSON.stringify(path)} has half a character in it, and is no UTF-8`,
+    );
   }
   // A character has at most three bytes per UTF-16 unit: most paths need no counting.
   if (path.length * 3 > MAX_NAME_BYTES) checkLength(path);

@@ -9,6 +9,7 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import { SandboxError } from "../../errors.ts";
+import { textOf } from "../text.ts";
 
 export type Codec = "json" | "proto";
 
@@ -17,7 +18,7 @@ export function decodeMessage<D extends DescMessage>(schema: D, codec: Codec, by
   if (codec === "json" && bytes.length === 0) throw unmarshalError("zero-length payload is not a valid JSON object");
   try {
     if (codec === "proto") return fromBinary(schema, bytes);
-    return fromJsonString(schema, bytes.toString("utf8"), { ignoreUnknownFields: true });
+    return fromJsonString(schema, textOf(bytes, "the message"), { ignoreUnknownFields: true });
   } catch (error) {
     throw unmarshalError(error instanceof Error ? error.message : String(error), error);
   }

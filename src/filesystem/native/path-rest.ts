@@ -1,6 +1,5 @@
-import { isUtf8 } from "node:buffer";
 import type { EdgeContext } from "../../edge/request-context.ts";
-import { SandboxError } from "../../errors.ts";
+import { textOf } from "../../edge/text.ts";
 import type { Caller } from "../filesystem.ts";
 
 export const FILES_PREFIX = "/v1/files";
@@ -12,12 +11,7 @@ export const FILES_PREFIX = "/v1/files";
 export function pathOf(c: EdgeContext): string {
   const encoded = new URL(c.req.url).pathname.slice(FILES_PREFIX.length);
   const bytes = decodePercent(encoded);
-  if (!isUtf8(bytes)) {
-    throw new SandboxError("invalid_argument", `path ${JSON.stringify(encoded)} is not UTF-8`, {
-      hint: "such names can be listed but not addressed; rename the file in the sandbox",
-    });
-  }
-  const path = bytes.toString("utf8");
+  const path = textOf(bytes, `path ${JSON.stringify(encoded)}`);
   if (path === "") return "/";
   return /^\/~(?:\/|$)/.test(path) ? path.slice(1) : path;
 }
