@@ -35,6 +35,8 @@ class IPythonEngine(Engine):
         self._shell.builtin_trap.__enter__()
         ipython_formatters.install(self._shell)
         warnings.filterwarnings("ignore", message="To exit: use")
+        # `Out` drops its oldest entries after a thousand, which is nothing to tell a cell of.
+        warnings.filterwarnings("ignore", message="Output cache limit")
         # An interrupt may come just before the shell begins.
         warnings.filterwarnings("ignore", message=".*run_cell_async' was never awaited")
 
