@@ -14,6 +14,12 @@ export interface Answer {
   body: Buffer;
 }
 
+interface RequestParts {
+  type?: string;
+  body?: Buffer;
+  headers?: Readonly<Record<string, string>>;
+}
+
 /** One kept-alive connection to the daemon, for one request at a time. Disposing it cuts it. */
 export class Connection implements Disposable {
   readonly #socket: Socket;
@@ -65,7 +71,7 @@ export class Connection implements Disposable {
   async request(
     method: string,
     path: string,
-    { type = "", body = Buffer.alloc(0) }: { type?: string; body?: Buffer } = {},
+    { type = "", body = Buffer.alloc(0), headers = {} }: RequestParts = {},
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const chunks: Buffer[] = [];
@@ -73,7 +79,7 @@ export class Connection implements Disposable {
     this.#send(
       method,
       path,
-      { type, body },
+      { type, body, headers },
       {
         onStatus: (value) => (status = value),
         onBody: (bytes, from, to) => void chunks.push(Buffer.from(bytes.subarray(from, to))),
@@ -114,13 +120,15 @@ export class Connection implements Disposable {
   #send(
     method: string,
     path: string,
-    { type, body }: { type: string; body: Buffer },
+    { type, body, headers = {} }: RequestParts & { type: string; body: Buffer },
     sink: AnswerSink & { onLost(error: Error): void },
   ): void {
     if (this.#waiting.length > 0) throw new Error("the connection is in use");
     this.#waiting.push(sink);
     const describing = type && `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n`;
-    const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${AUTHORIZATION}${describing}\r\n`;
+    const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const host = `Host: 127.0.0.1:${this.#port}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\n${host}${AUTHORIZATION}${more.join("")}${describing}\r\n`;
     // Long bodies are not copied; short ones go out in one piece.
     if (body.length < 16_384) this.#socket.write(Buffer.concat([Buffer.from(head, "latin1"), body]));
     else {

@@ -6,7 +6,7 @@ import { type ReportedRow, targetText } from "./report.ts";
 const HEADER = `# Benchmarks
 
 Written by \`npm run bench [-- name…]\`; each section by the last run of its file. "Bare" is the same without a daemon, measured in the same run, in turn
-with ours; figures are medians. Where pairs were measured, the ratio is the median of the pairs' ratios, which may differ a little from the quotient of the medians.
+with ours (of kernels: a Jupyter server, unless the note says otherwise); figures are medians. Where pairs were measured, the ratio is the median of the pairs' ratios, which may differ a little from the quotient of the medians.
 "Usual daemon" is what the daemon usual in this place takes, measured elsewhere, for context.
 `;
 
