@@ -24,7 +24,7 @@ export interface TestDaemonOptions {
   /** Opens a second port for the interpreter. */
   hasInterpreterPort?: boolean;
   /** Kernels to offer: the toy kernel of the fixtures (default), the real ones, or none. */
-  kernels?: "toy" | "real" | "none";
+  kernels?: "toy" | "real" | "none" | { folder: string };
 }
 
 /** Starts a daemon of the sources in this process, on a free port, without a token unless `env` has one. */
@@ -63,11 +63,12 @@ export async function startToyDaemon(): Promise<TestDaemon> {
 }
 
 /** An installation with the built shim and other kernels than the repository's. */
-function installRoot(kernels: "toy" | "none"): string {
+function installRoot(kernels: "toy" | "none" | { folder: string }): string {
   const root = mkdtempSync(join(tmpdir(), "guestd-test-root-"));
   symlinkSync(join(REPOSITORY, "dist"), join(root, "dist"));
   writeFileSync(join(root, "package.json"), readFileSync(join(REPOSITORY, "package.json")));
-  if (kernels === "toy") symlinkSync(join(REPOSITORY, "tests", "fixtures", "kernels"), join(root, "kernels"));
+  if (typeof kernels === "object") symlinkSync(kernels.folder, join(root, "kernels"));
+  else if (kernels === "toy") symlinkSync(join(REPOSITORY, "tests", "fixtures", "kernels"), join(root, "kernels"));
   else mkdirSync(join(root, "kernels"));
   return root;
 }
