@@ -31,7 +31,8 @@ process.on("uncaughtException", report).on("unhandledRejection", report);
 const root = mkdtempSync(join(tmpdir(), "guestd-forked-root-"));
 symlinkSync(join(REPOSITORY, "dist"), join(root, "dist"));
 writeFileSync(join(root, "package.json"), readFileSync(join(REPOSITORY, "package.json")));
-mkdirSync(join(root, "kernels"));
+if (process.env["GUESTD_TEST_KERNELS"] === "real") symlinkSync(join(REPOSITORY, "kernels"), join(root, "kernels"));
+else mkdirSync(join(root, "kernels"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 
 const config = readConfig({

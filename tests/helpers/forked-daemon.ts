@@ -43,7 +43,7 @@ export interface ForkedDaemon extends AsyncDisposable {
 /** `within` is a command that executes the one behind it. */
 export async function startForkedDaemon(
   argv: readonly string[] = [],
-  options: { temporaryFolder?: string; within?: readonly [string, ...string[]] } = {},
+  options: { temporaryFolder?: string; within?: readonly [string, ...string[]]; hasKernels?: boolean } = {},
 ): Promise<ForkedDaemon> {
   const [command, ...rest] = options.within ?? [];
   const prefix = command === undefined ? [] : [...rest, process.execPath];
@@ -51,7 +51,11 @@ export async function startForkedDaemon(
     ...(command && { execPath: command }),
     execArgv: [...prefix, "--expose-gc", "--disable-sigusr1"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, ...(options.temporaryFolder && { TMPDIR: options.temporaryFolder }) },
+    env: {
+      ...process.env,
+      ...(options.temporaryFolder && { TMPDIR: options.temporaryFolder }),
+      ...(options.hasKernels && { GUESTD_TEST_KERNELS: "real" }),
+    },
   });
   const waiting = new Map<number, (answer: Answer) => void>();
   const gone = Promise.withResolvers<never>();
