@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { SandboxError } from "../errors.ts";
+import { releaseMemory } from "../lib/release-memory.ts";
 
 /**
  * The whole request body. What came in several pieces is put together in memory that `takeMemory` gives.
@@ -21,7 +22,11 @@ export async function readBody(
   }
   if (chunks.length === 1 && chunks[0]) return chunks[0];
   const body = takeMemory(size);
-  chunks.reduce((at, chunk) => at + chunk.copy(body, at), 0);
+  let at = 0;
+  for (const chunk of chunks) {
+    at += chunk.copy(body, at);
+    releaseMemory(chunk);
+  }
   return body;
 }
 

@@ -1,4 +1,5 @@
 import type { FileDescriptor } from "../host/file-access.ts";
+import { releaseMemory } from "../lib/release-memory.ts";
 import type { Spool } from "./spool.ts";
 import { writeFully } from "./write-fully.ts";
 
@@ -36,7 +37,8 @@ export class MemoryContent implements Content {
 }
 
 /**
- * Takes in a whole body with no more than a MiB of memory, however large it is.
+ * Takes in a whole body with no more than a MiB of memory, however large it is. Its chunks are taken for good: what is written of them is
+ * given back to the system.
  * @throws whatever `body` throws, and the system errors of a full disk; nothing is left behind then
  */
 export async function receive(body: AsyncIterable<Buffer>, openSpool: () => Promise<Spool>): Promise<Content> {
@@ -96,10 +98,16 @@ class SpoolFilling {
   async #write(): Promise<void> {
     await this.#writing;
     if (this.#heldBytes === 0) return;
-    this.#writing = this.#spool.append(this.#held);
+    this.#writing = appendAndRelease(this.#spool, this.#held);
     // A failure is met when the next batch is due; until then it is not an unhandled one.
     this.#writing.catch(() => undefined);
     this.#held = [];
     this.#heldBytes = 0;
   }
+}
+
+/** What is in the spool is not needed in memory. @throws the system error of write */
+async function appendAndRelease(spool: Spool, chunks: readonly Buffer[]): Promise<void> {
+  await spool.append(chunks);
+  for (const chunk of chunks) releaseMemory(chunk);
 }

@@ -9,9 +9,9 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 const CHUNK = Buffer.alloc(64 * KIB, "chunk of a body ");
 
-/** `sizeBytes` of a pattern, then `finish`, which may throw. */
+/** `sizeBytes` of a pattern, then `finish`, which may throw. Each chunk is its taker's own, as those of a socket are. */
 export async function* bodyOf(sizeBytes: number, finish?: () => Promise<void> | void): AsyncGenerator<Buffer> {
-  for (let left = sizeBytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
+  for (let left = sizeBytes; left > 0; left -= CHUNK.length) yield Buffer.from(CHUNK.subarray(0, left));
   await finish?.();
 }
 
