@@ -200,6 +200,8 @@ describe("standard input", () => {
   test("that the program has closed is refused though the program lives", async () => {
     const { process, stream } = await begin(shell("exec <&-; echo closed; sleep 60", { stdin: true }));
     await stream.until((event) => outputOf([event]) === "closed\n");
+    // Its shim closes the same pipe at about the same time.
+    await until(async () => (await sendInput(process, "x")).status !== 200);
     expect(await sendInput(process, "x")).toMatchObject({ status: 400, code: "failed_precondition" });
     await kill(process);
   });
