@@ -1,13 +1,24 @@
+import { isDirectory } from "../filesystem/stats.ts";
 import { IN, type InotifyRecord } from "../host/inotify.ts";
 import type { NetworkMounts } from "../host/mounts.ts";
 import { Coverage } from "./coverage.ts";
 import { KernelWatches } from "./kernel-watches.ts";
 import { PendingMoves } from "./pending-moves.ts";
 import { RecordSource } from "./record-source.ts";
+import { exactPath } from "./types.ts";
 import type { WatchedDirectory, WatchedTree } from "./watched-tree.ts";
 
 /** Of a directory that another one was moved over: the kernel tells its parent nothing of that. */
 const REPLACED = { mask: IN.DELETE, cookie: 0 };
+
+/**
+ * Whether what has just come to a name leaves it. Of two that are swapped in one step the kernel tells the same as of one that is moved to
+ * a name and on from there; so what leaves may be the other one, and what came still there.
+ */
+function isMovedOn(before: InotifyRecord | undefined, { mask, watch, name }: InotifyRecord): boolean {
+  if (!before || (before.mask & IN.MOVED_TO) === 0 || (mask & IN.MOVED_FROM) === 0) return false;
+  return before.watch === watch && before.name === name;
+}
 
 export interface InotifyWatchingOptions {
   /** Directories at the same time. */
@@ -27,6 +38,7 @@ export class InotifyWatching implements Disposable {
   readonly #watches: KernelWatches;
   readonly #coverage: Coverage;
   readonly #moves: PendingMoves;
+  #previous: InotifyRecord | undefined;
 
   /** @throws the system error: EMFILE when the user's instances are used up */
   constructor(options: InotifyWatchingOptions) {
@@ -80,31 +92,47 @@ export class InotifyWatching implements Disposable {
     if ((record.mask & IN.Q_OVERFLOW) !== 0) return this.#overflowed();
     if ((record.mask & IN.IGNORED) !== 0) return this.#watches.forget(record.watch);
     const unknown: WatchedDirectory[] = [];
+    const mayBeSwap = isMovedOn(this.#previous, record);
+    // What was moved is told of it in between.
+    if (record.name !== "") this.#previous = record;
     for (const directory of this.#watches.of(record.watch)) {
-      if (directory.isInTree) unknown.push(...this.#takeIn(directory, record));
+      if (directory.isInTree) unknown.push(...this.#takeIn(directory, record, mayBeSwap));
       else this.#moves.hold(directory.top, record);
     }
+    if (mayBeSwap) return this.#lookAgain(record);
     return unknown.length === 0 ? undefined : this.#cover(unknown);
   }
 
+  /** Tells what is under a name that something has left; nothing if that is true. */
+  async #lookAgain({ watch, name }: InotifyRecord): Promise<void> {
+    for (const directory of this.#watches.of(watch)) {
+      const { tree } = directory;
+      const place = directory.nameOf(name);
+      const stats = await tree.access.lstat(exactPath(tree.rootPath, place)).catch(() => undefined);
+      if (!stats || !directory.isInTree) continue;
+      tree.listener.changed({ type: "create", name: place });
+      if (tree.isRecursive && isDirectory(stats)) await this.#cover([directory.child(name)]);
+    }
+  }
+
   /** What `record` means for one of the places of its directory; which directories are new there. */
-  #takeIn(directory: WatchedDirectory, record: InotifyRecord): readonly WatchedDirectory[] {
+  #takeIn(directory: WatchedDirectory, record: InotifyRecord, mayBeSwap = false): readonly WatchedDirectory[] {
     const { tree } = directory;
     if (record.name === "") {
       // The parent tells what happens to other directories.
       if (directory === tree.root && tree.tellRoot(record)) this.#coverage.release(tree.root);
       return [];
     }
-    const isDirectory = tree.isRecursive && (record.mask & IN.ISDIR) !== 0;
-    const isArrival = isDirectory && (record.mask & IN.MOVED_TO) !== 0;
+    const isFolder = tree.isRecursive && (record.mask & IN.ISDIR) !== 0;
+    const isArrival = isFolder && (record.mask & IN.MOVED_TO) !== 0;
     const moved = isArrival ? this.#moves.take(record.cookie, directory) : undefined;
     // A scan has found it in its place already, so what is known under that name is the same directory.
     const isFound = directory.fresh?.has(record.name) ?? false;
     tree.tellEntry(directory, record, moved?.from);
-    if (!isDirectory) return [];
+    if (!isFolder) return [];
     const child = directory.children.get(record.name);
     if ((record.mask & (IN.DELETE | IN.MOVED_FROM)) !== 0) {
-      if (child) this.#leave(child, record);
+      if (child) this.#leave(child, mayBeSwap ? REPLACED : record);
       return [];
     }
     if ((record.mask & (IN.CREATE | IN.MOVED_TO)) === 0) return [];

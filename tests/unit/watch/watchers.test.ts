@@ -4,6 +4,7 @@ import { appendFile, chmod, mkdir, rename, rm, rmdir, symlink, writeFile } from 
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { swap } from "./swap.ts";
 import { inotifyInstances, type TestWatching, testWatching } from "./watching.ts";
 
 const run = promisify(execFile);
@@ -110,6 +111,28 @@ describe("a tree", () => {
     await writeFile(join(root, "tree/b/in-a/x"), "");
     await writeFile(join(root, "tree/c/in-o/y"), "");
     expect(await events()).toEqual(["create b/in-a/x", "create c/in-o/y"]);
+    expect(await inotifyInstances()).toEqual([5]);
+  });
+
+  test("goes on under each other's name of two that are swapped in one step", async () => {
+    await mkdir(join(root, "a/in-a"), { recursive: true });
+    await mkdir(join(root, "b/in-b"), { recursive: true });
+    await writeFile(join(root, "file"), "");
+    const tree = await watching.open(root, { isRecursive: true });
+    const flat = await watching.open(root);
+    swap(join(root, "a"), join(root, "b"));
+    const moves = ["rename a", "create b from a", "rename b", "create b"];
+    expect(await tree.events()).toEqual([...moves, "create b/in-a", "create a", "create a/in-b"]);
+    expect(await flat.events()).toEqual(["rename a", "create b", "rename b", "create b", "create a"]);
+    await writeFile(join(root, "a/in-b/x"), "");
+    await writeFile(join(root, "b/in-a/y"), "");
+    expect(await tree.events()).toEqual(["create a/in-b/x", "create b/in-a/y"]);
+    swap(join(root, "file"), join(root, "a"));
+    await writeFile(join(root, "file/z"), "");
+    const seen = await tree.events();
+    expect(seen.slice(0, 4)).toEqual(["rename file", "create a", "rename a", "create a"]);
+    expect(seen).toContain("create file/in-b/x");
+    expect(seen).toContain("create file/z");
     expect(await inotifyInstances()).toEqual([5]);
   });
 
