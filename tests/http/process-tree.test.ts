@@ -86,7 +86,7 @@ async function startFamily(ways: readonly string[], end: string, more: object = 
   const [, numbers = ""] = await untilPrinted(daemon.url, run.id, /^([\d ]+)\.\n/);
   const members = numbers.split(" ").map(Number);
   // A child has its parent's memory and so its variables until it is a program of its own.
-  await until(() => members.every((pid) => processState(pid) === "S"));
+  await until(() => members.every((pid) => processState(pid) === "S"), 60_000);
   return { run, members };
 }
 
@@ -234,8 +234,8 @@ describe("two hundred at once", () => {
       return (await endedView(daemon.url, run.id)).exitCode;
     });
     expect(await Promise.all(ends)).toEqual(INDICES);
-    await until(() => mark.holders().length === 0);
-  });
+    await until(() => mark.holders().length === 0, 60_000);
+  }, 120_000);
 
   test("are killed with all that got away from them", async () => {
     const ways = ["a fork", "setsid", "setsid and a double fork"];
@@ -248,7 +248,7 @@ describe("two hundred at once", () => {
     );
     expect(outcomes.flat()).toEqual([]);
     expect(families.flatMap(({ run, members }) => gone([run.pid, ...members]))).toEqual([]);
-  });
+  }, 120_000);
 });
 
 test("what a program leaves behind keeps its output, and is named", async () => {
