@@ -45,14 +45,16 @@ const [WITHOUT_TOKEN, WITH_TOKEN] = SDK_PLACES;
 const MODULES = [
   "checks_sync",
   "checks_async",
+  "checks_code_sync",
+  "checks_code_async",
   "checks_charts",
   "checks_pty_sync",
   "checks_pty_async",
   "checks_watch_sync",
   "checks_watch_async",
 ];
-/** Terminals and charts pass the gate as commands and code do. */
-const GATED = MODULES.filter((module) => !/charts|pty/.test(module));
+/** Terminals, charts and all kinds of cells pass the gate as commands and simple cells do. */
+const GATED = MODULES.filter((module) => !/charts|checks_code|pty/.test(module));
 
 describe.each([
   ...MODULES.map((module) => [module, ...WITHOUT_TOKEN] as const),

@@ -11,6 +11,13 @@ beforeAll(async () => {
 });
 afterAll(async () => daemon?.[Symbol.asyncDispose]());
 
+/** Sets the variables of the whole sandbox, as the control plane does. */
+async function init(envVars: object): Promise<void> {
+  const headers = { "Content-Type": "application/json" };
+  const { status } = await fetch(`${daemon.url}/init`, { method: "POST", headers, body: JSON.stringify({ envVars }) });
+  expect(status).toBe(204);
+}
+
 describe("runCode", () => {
   test("gives the value of the last expression", async () => {
     const execution = await sandbox.runCode("x = 40\nx + 2");
@@ -83,6 +90,27 @@ describe("runCode", () => {
     const code = "import os; print(os.getenv('FOR_ONE_CELL'), end='')";
     expect((await sandbox.runCode(code, { envs: { FOR_ONE_CELL: value } })).logs.stdout.join("")).toBe(value);
     expect((await sandbox.runCode(code)).logs.stdout.join("")).toBe("None");
+  });
+
+  test("calls back with everything once and in order", async () => {
+    const heard: unknown[] = [];
+    await sandbox.runCode("print('a')\ndisplay('b')\n1 / 0", {
+      onStdout: ({ line }) => void heard.push(line),
+      onResult: ({ text }) => void heard.push(text),
+      onError: ({ name }) => void heard.push(name),
+    });
+    expect(heard).toEqual(["a\n", "b", "ZeroDivisionError"]);
+  });
+
+  test("has the variables of the sandbox, which those of a call override", async () => {
+    const code = "import os; os.getenv('SHARED', 'none')";
+    const context = await sandbox.createCodeContext();
+    await init({ SHARED: "sandbox" });
+    expect((await sandbox.runCode(code, { context })).text).toBe("sandbox");
+    expect((await sandbox.runCode(code, { context, envs: { SHARED: "call" } })).text).toBe("call");
+    expect((await sandbox.runCode(code, { context })).text).toBe("sandbox");
+    await init({});
+    expect((await sandbox.runCode(code, { context })).text).toBe("none");
   });
 
   test("survives the cell that its client gave up on", async () => {
