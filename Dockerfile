@@ -45,6 +45,8 @@ RUN set -eu; \
     if [ -n "$owner" ]; then userdel -r "$owner" 2>/dev/null || userdel "$owner"; fi; \
     groupadd -f -g 1000 user; useradd -m -u 1000 -g user -s /bin/bash user; \
     if [ "$SUDO" = yes ]; then mkdir -p /etc/sudoers.d; echo 'user ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/user; chmod 440 /etc/sudoers.d/user; fi
+# The same for whoever asks, as `guestd doctor` does.
+ENV GUESTD_PREPARED_DIR=/var/lib/guestd/kernels
 # Not to listen on loopback only: without a token it answers /health and waits for the first /init.
 ENV GUESTD_HOST=0.0.0.0
 WORKDIR /home/user
@@ -68,4 +70,5 @@ COPY kernels/install.sh /tmp/kernels/
 COPY kernels/python/requirements.txt /tmp/kernels/python/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pipconf,target=/etc/pip.conf sh /tmp/kernels/install.sh $KERNELS && rm -r /tmp/kernels
 COPY --from=artefact /opt/guestd /opt/guestd
+RUN case " $KERNELS " in *" java "*) sh /opt/guestd/kernels/java/prepare.sh "$GUESTD_PREPARED_DIR/java";; esac
 RUN ln -s /opt/guestd/bin/guestd /usr/local/bin/guestd; command -v node >/dev/null || ln -s /opt/guestd/bin/node /usr/local/bin/node

@@ -3,6 +3,7 @@
 set -eu
 prepared=$1
 here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$prepared"
 
 # Whether a Java will do: 17 or newer, with the compiler, which a JRE may have too.
 will_do() {
@@ -33,7 +34,7 @@ fi
 java=$(readlink -f "$java")
 
 "$java" -m jdk.compiler/com.sun.tools.javac.Main -XDignore.symbol.file -proc:none --add-modules jdk.jshell \
-  -d "$prepared/classes" "$here"/src/guestd/kernel/*.java
+  -d "$prepared/classes" "$here"/driver/guestd/kernel/*.java
 "$java" -m jdk.jartool/sun.tools.jar.Main --create --file "$prepared/kernel.jar" -C "$prepared/classes" .
 rm -rf "$prepared/classes"
 ln -s "$java" "$prepared/java"

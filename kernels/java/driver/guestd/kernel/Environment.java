@@ -7,7 +7,7 @@ import java.util.Map;
 
 /**
  * The variables of the kernel, as `System.getenv` and `ProcessBuilder.environment` have them, and as system properties. Java takes
- * its environment for fixed: the map behind it is opened (`--add-opens` in kernel.json).
+ * its environment for fixed: the map behind it is opened (`--add-opens` in java.options).
  */
 final class Environment {
   /** What a change has replaced. */
