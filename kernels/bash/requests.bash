@@ -26,6 +26,7 @@ __k_next() {
     case $__k_op in
       hello) __k_nonce=$__k_text; __k_send ready ",\"pid\":$$,\"engine\":\"bash\",\"version\":\"${BASH_VERSION%%(*}\"" ;;
       adopt) __k_adopt ;;
+      reseed) RANDOM=$((16#${__k_text:0:15} ^ $$)) ;;
       execute) __k_begin_cell; builtin return "$__k_return" ;;
     esac
   done
