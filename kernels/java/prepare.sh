@@ -3,7 +3,6 @@
 set -eu
 prepared=$1
 here=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$prepared"
 
 # Whether a Java will do: 17 or newer, with the compiler, which a JRE may have too.
 will_do() {
@@ -32,6 +31,7 @@ if [ -z "$java" ]; then
   exit 1
 fi
 java=$(readlink -f "$java")
+mkdir -p "$prepared"
 
 "$java" -m jdk.compiler/com.sun.tools.javac.Main -XDignore.symbol.file -proc:none --add-modules jdk.jshell \
   -d "$prepared/classes" "$here"/driver/guestd/kernel/*.java
