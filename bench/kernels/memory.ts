@@ -21,7 +21,7 @@ export async function benchMemory(): Promise<void> {
     bare: theirs.baseBytes / MB,
     target: { on: "ours", atMost: 220 },
     usual: "263 MB",
-    note: "a spare kernel of each default language and the loaded fork server included; bare: a Jupyter server with two kernels",
+    note: "spare kernels, where a language keeps any, and the loaded fork server included; bare: a Jupyter server with two kernels",
   });
   report({
     what: "memory of each further Python context, after a cell",
