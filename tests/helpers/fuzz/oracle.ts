@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -21,6 +22,8 @@ export interface Reading {
 /** A message. Throws when the bytes are none. */
 export function decode(schema: DescMessage, codec: Codec, bytes: Buffer): Message {
   if (codec === "proto") return fromBinary(schema, bytes);
+  // The generated code would take what U+FFFD stands for as if it had been sent.
+  if (!isUtf8(bytes)) throw new Error("the message is not UTF-8");
   return fromJsonString(schema, bytes.toString("utf8"), { ignoreUnknownFields: true });
 }
 
