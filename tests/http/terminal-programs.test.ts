@@ -99,7 +99,8 @@ describe("what is typed", () => {
     const events = await stream(daemon.url, "Start", HI);
     expect(bytesOf(events, "pty").toString()).toBe("hi\r\n");
     await terminal.kill();
-    expect(await typing).toContain("failed_precondition");
+    // On a busy machine the megabyte may come when the terminal is gone already.
+    expect((await typing).slice(-200)).toMatch(/failed_precondition|not_found/);
     await terminal.rest();
     expect(terminal.end?.status).toBe("signal: killed");
   });
