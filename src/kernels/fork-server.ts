@@ -131,7 +131,7 @@ class Replies {
   #hasEnded = false;
 
   takeText(bytes: Uint8Array): boolean {
-    this.#words.add("stderr", Buffer.from(bytes));
+    this.#words.add("stderr", bytes);
     return true;
   }
 

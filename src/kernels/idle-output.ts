@@ -17,9 +17,12 @@ export class IdleOutput {
   #parts: Part[] = [];
   #sizeBytes = 0;
 
-  add(stream: TextStream, bytes: Buffer): void {
-    this.#parts.push({ stream, bytes });
-    this.#sizeBytes += sizeOf(bytes);
+  /** Keeps a copy of its own: what came may be a few bytes of memory that is much larger, and would all be kept with them. */
+  add(stream: TextStream, bytes: Uint8Array): void {
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    own.set(bytes);
+    this.#parts.push({ stream, bytes: own });
+    this.#sizeBytes += sizeOf(own);
     if (this.#sizeBytes > MAX_BYTES) this.#trim();
   }
 
