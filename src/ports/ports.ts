@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { ListeningSockets } from "../host/listening-sockets.ts";
+import { type ListeningSocket, ListeningSockets } from "../host/listening-sockets.ts";
 import { isRunning, parentOf } from "../host/process-tree.ts";
 import { type SocketOwner, socketOwners } from "../host/socket-owners.ts";
 import type { Runs } from "../runs/runs.ts";
@@ -23,15 +23,20 @@ export class Ports implements Disposable {
 
   /** In order of their numbers. */
   list(): Port[] {
-    const sockets = this.#sockets.list();
+    return this.#describe(this.#sockets.list());
+  }
+
+  #describe(sockets: readonly ListeningSocket[]): Port[] {
     const unknown = sockets.map(({ inode }) => inode).filter((inode) => !this.#isKnown(inode));
     const found = socketOwners(new Set(unknown));
     const owners = sockets.map(({ inode }) => [inode, found.get(inode) ?? this.#owners.get(inode)] as const);
     this.#owners = new Map(owners);
+    const runs = this.#runs.list().filter(({ child }) => child !== undefined);
+    const byShim = new Map(runs.map(({ id, child }) => [child?.shimPid, id]));
     return sockets
       .map((socket) => {
         const { pid, command } = this.#owners.get(socket.inode) ?? {};
-        return { ...socket, pid, command, runId: pid === undefined ? undefined : this.#runOf(pid) };
+        return { ...socket, pid, command, runId: pid === undefined ? undefined : runOf(pid, byShim) };
       })
       .filter(({ pid }) => pid !== process.pid)
       .toSorted((a, b) => a.port - b.port || a.address.localeCompare(b.address));
@@ -40,9 +45,14 @@ export class Ports implements Disposable {
   /** All there are, then each that comes or goes, some at a time; the first time perhaps none. Ends when `signal` aborts. */
   async *follow(signal: AbortSignal): AsyncGenerator<PortEvent[]> {
     let known = new Map<number, Port>();
-    let isFirst = true;
-    while (!signal.aborted) {
-      const now = new Map(this.list().map((port) => [port.inode, port]));
+    let seen: ReadonlySet<number> | undefined;
+    for (; !signal.aborted; await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined)) {
+      const sockets = this.#sockets.list();
+      // Who holds them is only asked when there is something new: most of the time there is not.
+      if (seen?.size === sockets.length && sockets.every(({ inode }) => seen?.has(inode))) continue;
+      const isFirst = seen === undefined;
+      seen = new Set(sockets.map(({ inode }) => inode));
+      const now = new Map(this.#describe(sockets).map((port) => [port.inode, port]));
       const closed = [...known.values()].filter(({ inode }) => !now.has(inode));
       const opened = [...now.values()].filter(({ inode }) => !known.has(inode));
       known = now;
@@ -51,8 +61,6 @@ export class Ports implements Disposable {
         ...opened.map((port) => ({ type: "opened" as const, port })),
       ];
       if (events.length > 0 || isFirst) yield events;
-      isFirst = false;
-      await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -65,17 +73,15 @@ export class Ports implements Disposable {
     const owner = this.#owners.get(inode);
     return owner ? isRunning(owner.pid) : this.#owners.has(inode);
   }
+}
 
-  /** Every process of a run's tree is below its shim. */
-  #runOf(pid: number): string | undefined {
-    const live = this.#runs.list().filter(({ child }) => child !== undefined);
-    const byShim = new Map(live.map(({ id, child }) => [child?.shimPid, id]));
-    let ancestor: number | undefined = pid;
-    for (let depth = 0; depth < MAX_ANCESTORS && ancestor !== undefined && ancestor > 1; depth += 1) {
-      const id = byShim.get(ancestor);
-      if (id !== undefined) return id;
-      ancestor = parentOf(ancestor);
-    }
-    return undefined;
+/** Every process of a run's tree is below its shim. */
+function runOf(pid: number, byShim: ReadonlyMap<number | undefined, string>): string | undefined {
+  let ancestor: number | undefined = pid;
+  for (let depth = 0; depth < MAX_ANCESTORS && ancestor !== undefined && ancestor > 1; depth += 1) {
+    const id = byShim.get(ancestor);
+    if (id !== undefined) return id;
+    ancestor = parentOf(ancestor);
   }
+  return undefined;
 }
