@@ -134,6 +134,8 @@ export class Kernel {
     if (this.#hasExited) cell.done.resolve("died");
     const status = await cell.done.promise;
     this.#wires.cell = undefined;
+    // Its sink may have stopped the output just before its end, and resumes nothing any more.
+    this.resumeOutput();
     return status;
   }
 
