@@ -4,6 +4,7 @@ import type { Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
 import { ClientGone } from "./errors.ts";
 import { TOKEN_PROTOCOL } from "./gate.ts";
+import { lingerOn } from "./lingering.ts";
 import type { EdgeContext, EdgeEnv } from "./request-context.ts";
 
 /** Largest message a client may send. */
@@ -114,9 +115,12 @@ export function createUpgradingServer(
   const server = createAdaptorServer({
     fetch: (request, env) => answer(app, request, env as EdgeEnv["Bindings"]),
     websocket: { server: acceptor as unknown as WebSocketServerLike },
+    // It would reset a connection whose body is not read within half a second: we linger.
+    autoCleanupIncoming: false,
     // Without the callback Node would hand us every request that offers any upgrade, HTTP/2 among them.
     serverOptions: { ...serverOptions, shouldUpgradeCallback: isForWebSocket },
   }) as Server;
+  lingerOn(server);
   return { server, sockets: acceptor.clients };
 }
 

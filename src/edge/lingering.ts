@@ -1,0 +1,35 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+
+export interface LingerLimits {
+  /** For so long a client may go on sending a body after its answer. */
+  totalMs: number;
+  /** One that sends nothing for so long is done, or gone. */
+  silentMs: number;
+}
+
+const LIMITS: LingerLimits = { totalMs: 30_000, silentMs: 2000 };
+
+/**
+ * Goes on reading what clients send of a body when its answer is already complete (a refused or failed upload): to close the
+ * connection at once would reset it, and the answer would be lost before they come to read it.
+ */
+export function lingerOn(server: Server, limits = LIMITS): void {
+  server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    outgoing.once("finish", () => {
+      if (!incoming.complete && !incoming.destroyed) linger(incoming, limits);
+    });
+  });
+}
+
+function linger(incoming: IncomingMessage, { totalMs, silentMs }: LingerLimits): void {
+  const { socket } = incoming;
+  let seenBytes = socket.bytesRead;
+  let leftMs = totalMs;
+  const timer = setInterval(() => {
+    leftMs -= silentMs;
+    if (socket.bytesRead === seenBytes || leftMs <= 0) socket.destroySoon();
+    seenBytes = socket.bytesRead;
+  }, silentMs).unref();
+  incoming.once("close", () => clearInterval(timer));
+  incoming.resume();
+}

@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { type LingerLimits, lingerOn } from "../../../src/edge/lingering.ts";
+
+const MIB = 1024 * 1024;
+const BYTES = 100 * MIB;
+const NEXT = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/** A client that has sent the first byte of an upload and has its answer. */
+async function answered(
+  respond: RequestListener,
+  limits?: LingerLimits,
+): Promise<AsyncDisposable & { client: Socket }> {
+  const server = createServer(respond);
+  lingerOn(server, limits);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${BYTES}\r\n\r\nx`);
+  await answer(client);
+  const dispose = async (): Promise<void> => {
+    client.destroy();
+    server.close();
+    await once(server, "close");
+  };
+  return { client, [Symbol.asyncDispose]: dispose };
+}
+
+async function answer(client: Socket): Promise<void> {
+  const [head] = (await once(client, "data")) as [Buffer];
+  expect(head.toString()).toMatch(/^HTTP\/1.1 507 /);
+}
+
+const refuse: RequestListener = (_, response) => void response.writeHead(507).end("full");
+const refuseLater: RequestListener = (incoming, response) => {
+  incoming.once("data", () => {
+    incoming.pause();
+    refuse(incoming, response);
+  });
+  if (incoming.method === "GET") refuse(incoming, response);
+};
+
+describe.each([
+  ["before it was read", refuse],
+  ["when a part of it was read", refuseLater],
+])("a body whose answer came %s", (_, respond) => {
+  test("may be sent to its end, and the connection goes on", async () => {
+    await using upload = await answered(respond);
+    const rest = Buffer.alloc(MIB);
+    for (let sent = 1; sent < BYTES; sent += MIB) {
+      if (!upload.client.write(rest.subarray(0, BYTES - sent))) await once(upload.client, "drain");
+    }
+    upload.client.write(NEXT);
+    await answer(upload.client);
+  });
+
+  test.each([
+    ["that stays away", { totalMs: 60_000, silentMs: 20 }, 0],
+    ["that never ends", { totalMs: 40, silentMs: 20 }, 1],
+  ])("%s is cut off", async (_name, limits, pieceBytes) => {
+    await using upload = await answered(respond, limits);
+    const { client } = upload;
+    client.resume().on("error", () => undefined);
+    const piece = Buffer.alloc(pieceBytes);
+    const trickle = setInterval(() => client.write(piece), 5);
+    await once(client, "close");
+    clearInterval(trickle);
+  });
+});
