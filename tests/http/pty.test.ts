@@ -57,7 +57,7 @@ describe("a terminal over a WebSocket", () => {
   });
 
   test("Ctrl-C interrupts what runs in the foreground, not the shell", async () => {
-    await using socket = await shell("trap 'echo caught' INT; echo ready; sleep 100; echo after");
+    await using socket = await shell("trap 'echo caught' INT; sh -c 'echo ready; exec sleep 100'; echo after");
     await socket.untilText("ready");
     socket.type("\u0003");
     await socket.untilText("caught");
