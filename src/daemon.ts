@@ -42,7 +42,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   const services = createServices(stack, config, log);
   const routes = createRoutes(services);
   const freedMemory = stack.use(new FreedMemory({ log }));
-  const listeners = stack.use(new Listeners());
+  const listeners = stack.use(new Listeners({ log }));
   const app = createApp(
     {
       routes,

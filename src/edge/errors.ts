@@ -32,6 +32,9 @@ const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = { ...CONNECT_STATUS, fa
 const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   body_too_large: 413,
   digest_mismatch: 422,
+  expectation_failed: 417,
+  headers_timeout: 408,
+  headers_too_large: 431,
   host_not_allowed: 421,
   idempotency_mismatch: 422,
   is_directory: 400,

@@ -2,8 +2,11 @@ import { chmodSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo, ListenOptions, Socket } from "node:net";
 import type { Hono } from "hono";
-import { errnoName, fromErrno } from "../errors.ts";
+import { errnoName, fromErrno, type SandboxError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import type { WebSocket } from "ws";
+import { httpStatus } from "./errors.ts";
+import { answerMalformed, answerUnroutable } from "./malformed-requests.ts";
 import type { EdgeContext, EdgeEnv, Face } from "./request-context.ts";
 import { removeStaleSocket } from "./stale-socket.ts";
 import { createUpgradingServer } from "./websocket.ts";
@@ -33,6 +36,11 @@ export class Listeners implements AsyncDisposable {
   readonly #local = new WeakSet<Socket>();
   readonly #servers: Server[] = [];
   readonly #sockets: ReadonlySet<WebSocket>[] = [];
+  readonly #log: Logger;
+
+  constructor(deps: { log: Logger }) {
+    this.#log = deps.log;
+  }
 
   /** Which contract the listener that a request came in on stands for. */
   readonly faceOf = (c: EdgeContext): Face => this.#faces.get(c.env.incoming.socket) ?? "api";
@@ -64,12 +72,17 @@ export class Listeners implements AsyncDisposable {
   }
 
   async #listen(app: Hono<EdgeEnv>, address: ListenOptions, onConnection: (socket: Socket) => void): Promise<Server> {
-    const { server, sockets } = createUpgradingServer(app, {
+    const options = {
       requestTimeout: 0,
       headersTimeout: HEADERS_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
-    });
+      // The adapter says more of it than a bare status.
+      requireHostHeader: false,
+    };
+    const refused = (error: SandboxError): void => this.#refused(error);
+    const { server, sockets } = createUpgradingServer(app, options, (thrown) => answerUnroutable(thrown, refused));
+    answerMalformed(server, options, refused);
     server.on("connection", onConnection);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).listen(address, resolve);
@@ -78,6 +91,13 @@ export class Listeners implements AsyncDisposable {
     this.#servers.push(server);
     this.#sockets.push(sockets);
     return server;
+  }
+
+  /** What never came to the app has its line in the log all the same. */
+  #refused(error: SandboxError): void {
+    const { code, reason, cause } = error;
+    if (code === "internal") this.#log.error("bug", { error: cause instanceof Error ? cause.stack : String(cause) });
+    else this.#log.info("request.refused", { status: httpStatus(error), code, reason });
   }
 
   /** Stops accepting, lets requests under way finish until `signal` aborts, then cuts them. */

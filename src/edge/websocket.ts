@@ -1,5 +1,5 @@
 import { type IncomingMessage, type Server, type ServerOptions, ServerResponse } from "node:http";
-import { createAdaptorServer, upgradeWebSocket } from "@hono/node-server";
+import { createAdaptorServer, getRequestListener, upgradeWebSocket } from "@hono/node-server";
 import type { Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
 import { ClientGone } from "./errors.ts";
@@ -98,12 +98,14 @@ export async function acceptSocket(c: EdgeContext, serve: (peer: Peer) => void):
   return (await upgrade(c, async () => undefined)) ?? c.body(null, 426, { Upgrade: "websocket" });
 }
 
+type FetchCallback = Parameters<typeof createAdaptorServer>[0]["fetch"];
 type WebSocketServerLike = NonNullable<Parameters<typeof createAdaptorServer>[0]["websocket"]>["server"];
 
-/** A server for `app` that takes WebSockets too; `sockets` are the open ones. */
+/** A server for `app` that takes WebSockets too; `sockets` are the open ones. What the app cannot be asked is `unroutable`'s to answer. */
 export function createUpgradingServer(
   app: Hono<EdgeEnv>,
   serverOptions: ServerOptions,
+  unroutable: (thrown: unknown) => Response,
 ): { server: Server; sockets: ReadonlySet<WebSocket> } {
   const acceptor = new WebSocketServer({
     noServer: true,
@@ -112,14 +114,17 @@ export function createUpgradingServer(
     handleProtocols: (offered) =>
       [...offered].find((name) => !name.startsWith(TOKEN_PROTOCOL)) ?? [...offered][0] ?? "",
   });
+  const fetch: FetchCallback = (request, env) => answer(app, request, env as EdgeEnv["Bindings"]);
   const server = createAdaptorServer({
-    fetch: (request, env) => answer(app, request, env as EdgeEnv["Bindings"]),
+    fetch,
     websocket: { server: acceptor as unknown as WebSocketServerLike },
-    // It would reset a connection whose body is not read within half a second: we linger.
-    autoCleanupIncoming: false,
     // Without the callback Node would hand us every request that offers any upgrade, HTTP/2 among them.
     serverOptions: { ...serverOptions, shouldUpgradeCallback: isForWebSocket },
   }) as Server;
+  // The adapter's own listener leaves no choice of what errors look like. Its cleaning up would reset a connection whose body is not
+  // read within half a second: we linger.
+  const listener = getRequestListener(fetch, { errorHandler: unroutable, autoCleanupIncoming: false });
+  server.removeAllListeners("request").on("request", (incoming, outgoing) => void listener(incoming, outgoing));
   lingerOn(server);
   return { server, sockets: acceptor.clients };
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { answerMalformed } from "../../../src/edge/malformed-requests.ts";
 
 /** A server in front of a daemon that reads requests itself before it passes them on. */
 export interface FaultyFront extends AsyncDisposable {
@@ -56,6 +57,7 @@ export async function startFaultyFront(daemonUrl: string, mistake: Mistake): Pro
   const server = createServer((incoming, outgoing) => {
     serve(incoming, outgoing).catch(() => outgoing.destroy());
   });
+  answerMalformed(server, {}, () => undefined);
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const type = incoming.headers["content-type"] ?? "";
     const body = await buffer(incoming);

@@ -48,7 +48,9 @@ function judgeReply(request: FuzzRequest, reply: RawReply): Verdict {
   const { status, headers, body } = reply;
   const type = headers.get("content-type") ?? "";
   const outcome = `http ${status}`;
-  if (request.isBroken && [400, 408, 413].includes(status) && body.length === 0) return { outcome, fault: undefined };
+  // What cannot be read as HTTP is refused before anything knows whose error it is to be.
+  if (request.isBroken && [400, 408, 413].includes(status) && parse(body)["code"] === status)
+    return { outcome, fault: undefined };
   if (status === 404 && type.startsWith("text/plain")) return { outcome, fault: pathFault(request) };
   if (status === 405) {
     const isRight = request.httpMethod !== "POST" && headers.get("allow") === "POST";

@@ -95,8 +95,8 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
     ...composeRoutes(files.compositions),
     ...nativeFilesRoutes({ ...files, ...idle }),
   ];
-  const listeners = new Listeners();
   const log = createLogger({ level: "error", format: "json", write: (line) => process.stderr.write(line) });
+  const listeners = new Listeners({ log });
   const app = createApp(
     {
       routes,
