@@ -27,8 +27,8 @@ export function contextsRoutes(contexts: Contexts): Route[] {
       { ...shared, doc: { ...doc("Create a code context", one), body: contract.CreateContextBody } },
       (c) => create(c, contexts),
     ),
-    route("DELETE /contexts/:id", { ...shared, doc: doc("Remove a context with its kernel", gone) }, async (c) => {
-      await contexts.remove(c.req.param("id") ?? "");
+    route("DELETE /contexts/:id", { ...shared, doc: doc("Remove a context with its kernel", gone) }, (c) => {
+      contexts.remove(c.req.param("id") ?? "");
       return c.json(null);
     }),
     route(

@@ -62,6 +62,8 @@ export class Contexts implements AsyncDisposable {
   readonly #supplies = new Map<string, KernelSupply>();
   readonly #expiry: IdleExpiry;
   readonly #starting = new Set<CodeContext>();
+  /** Ends of removed contexts' kernels. */
+  readonly #ending = new Set<Promise<void>>();
   #areDefaultsReady = false;
 
   constructor(options: ContextsOptions) {
@@ -128,12 +130,14 @@ export class Contexts implements AsyncDisposable {
     for (const context of [...this.#contexts.values(), ...this.#starting]) context.reseed(entropy);
   }
 
-  /** @throws SandboxError not_found */
-  async remove(id: string): Promise<void> {
+  /** Takes a context off the list at once; its cells end with an error, and its kernel soon. @throws SandboxError not_found */
+  remove(id: string): void {
     const context = this.get(id);
     this.#contexts.delete(id);
     this.#forgetDefault(context);
-    await context.dispose();
+    const ended = context.dispose().catch((error: unknown) => this.#noteFailure(context, error));
+    this.#ending.add(ended);
+    void ended.then(() => this.#ending.delete(ended));
   }
 
   /** Creates the default contexts side by side, the usual language's first in the list; one that cannot be is said in the log. */
@@ -157,9 +161,10 @@ export class Contexts implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#expiry[Symbol.dispose]();
-    await Promise.all(this.list().map((context) => context.dispose()));
-    this.#contexts.clear();
-    await Promise.all([...this.#supplies.values()].map((supply) => supply[Symbol.asyncDispose]()));
+    for (const { id } of this.list()) this.remove(id);
+    // Side by side: each takes its time to end kernels.
+    const supplies = [...this.#supplies.values()].map((supply) => supply[Symbol.asyncDispose]());
+    await Promise.all([...this.#ending, ...supplies]);
   }
 
   /** The proper name of a language; of an unknown one the name it was asked by. */
@@ -225,11 +230,12 @@ export class Contexts implements AsyncDisposable {
   }
 
   #expire({ id, language }: CodeContext, reason: string): void {
-    const { log } = this.#options;
-    log.info("context.removed", { contextId: id, language, reason });
-    this.remove(id).catch((error: unknown) =>
-      log.error("context.remove_failed", { contextId: id, error: String(error) }),
-    );
+    this.#options.log.info("context.removed", { contextId: id, language, reason });
+    this.remove(id);
+  }
+
+  #noteFailure({ id, language }: CodeContext, error: unknown): void {
+    this.#options.log.error("context.remove_failed", { contextId: id, language, error: String(error) });
   }
 
   #supply(language: string): KernelSupply {

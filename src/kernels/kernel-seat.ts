@@ -103,6 +103,6 @@ export class KernelSeat {
     const kernel = await occupant.kernel.catch(() => undefined);
     if (!kernel) return;
     this.#dropped.add(kernel);
-    await kernel.kill();
+    await kernel.close();
   }
 }

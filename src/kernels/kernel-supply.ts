@@ -91,7 +91,7 @@ export class KernelSupply implements AsyncDisposable {
     for (let spare = this.#spares.shift(); spare; spare = this.#spares.shift()) {
       // oxlint-disable-next-line no-await-in-loop -- the next one is only touched when this one is no use
       if (await this.#settle(spare, cwd)) return spare;
-      void spare.kill();
+      void spare.close();
     }
     return undefined;
   }
@@ -214,6 +214,6 @@ export class KernelSupply implements AsyncDisposable {
   }
 
   async #dropSpares(): Promise<void> {
-    await Promise.all(this.#spares.splice(0).map((spare) => spare.kill()));
+    await Promise.all(this.#spares.splice(0).map((spare) => spare.close()));
   }
 }

@@ -5,12 +5,14 @@ import type { ByteSink } from "../host/output-pipe.ts";
 import type { ProgramChild } from "../host/program-child.ts";
 import { terminateTree } from "../host/process-group.ts";
 import type { Identity } from "../host/users.ts";
-import { withAbort } from "../lib/abort.ts";
+import { delay, withAbort } from "../lib/abort.ts";
 import { type Adoption, type CellSink, KernelWires } from "./kernel-wires.ts";
 import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest, reseedRequest } from "./protocol.ts";
 import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
 
 const KILL_WAIT_MS = 2000;
+/** An idle kernel ends by itself within some ten milliseconds after its requests. */
+const CLOSE_GRACE_MS = 500;
 /** A kernel that is not ready by then will not be. */
 const START_MS = 60_000;
 
@@ -187,7 +189,19 @@ export class Kernel {
     this.#wires.child.resumeOutput();
   }
 
-  /** Ends the kernel and everything its cells have started. */
+  /**
+   * Ends the kernel and everything its cells have started. One that runs no cell is asked first: it clears away what it has
+   * made. Takes half a second at most.
+   */
+  async close(): Promise<void> {
+    if (!this.#wires.cell) {
+      this.#wires.child.closeRequests();
+      await Promise.race([this.exited, delay(CLOSE_GRACE_MS)]);
+    }
+    await this.kill();
+  }
+
+  /** Ends the kernel and everything its cells have started, at once. */
   async kill(): Promise<void> {
     await terminateTree(this.#wires.child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
     await this.exited;

@@ -29,9 +29,9 @@ export function nativeContextsRoutes(contexts: Contexts): Route[] {
     route(
       "DELETE /v1/contexts/:id",
       { ...shared, doc: doc("Remove a code context with its kernel; answers with what it was", 200, one) },
-      async (c) => {
+      (c) => {
         const context = of(c);
-        await contexts.remove(context.id);
+        contexts.remove(context.id);
         return c.json(view(context));
       },
     ),

@@ -24,6 +24,12 @@ async function init(envVars: Record<string, string>): Promise<void> {
   expect(response.status).toBe(204);
 }
 
+/** Its temporary folder, with a file. */
+async function temporaryFolderOf(session: CodeSession): Promise<string> {
+  await session.value("writeLines('rest', tempfile())");
+  return JSON.parse((await session.value("tempdir()")).slice("[1] ".length)) as string;
+}
+
 describe("a kernel of R", () => {
   test("that is killed in the middle of a cell is one error, and the context lives", async () => {
     await using session = await open();
@@ -84,14 +90,19 @@ describe("a kernel of R", () => {
     expect(textOf(await session.run(code))).toBe("|");
   });
 
+  test("removes its temporary folder when its context is removed", async () => {
+    const session = await open();
+    const folder = await temporaryFolderOf(session);
+    expect(existsSync(folder)).toBe(true);
+    await session[Symbol.asyncDispose]();
+    await until(() => !existsSync(folder), 30_000);
+  });
+
   test("leaves no temporary folder that the next one does not remove", async () => {
-    let folder: string;
-    {
-      await using session = await open();
-      folder = JSON.parse((await session.value("tempdir()")).slice("[1] ".length)) as string;
-      await session.value("writeLines('rest', tempfile())");
-    }
-    await using _next = await open();
+    await using session = await open();
+    const folder = await temporaryFolderOf(session);
+    await session.run("tools::pskill(Sys.getpid(), 9)");
+    await session.value("1"); // by now there is another one
     await until(() => !existsSync(folder), 30_000);
   });
 

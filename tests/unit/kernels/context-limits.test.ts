@@ -25,7 +25,7 @@ describe("the number of contexts", () => {
       message: "there are as many code contexts as may be: 2",
       hint: expect.stringContaining("--max-contexts") as string,
     });
-    await contexts.remove(contexts.list()[0]?.id ?? "");
+    contexts.remove(contexts.list()[0]?.id ?? "");
     expect(await resultIn(await contexts.default("quick"), "result 1")).toBe("1");
   });
 });
