@@ -41,6 +41,11 @@ export const CELL_SOAKS: Readonly<Record<string, CellSoak>> = {
     says: (n) => `${n} \n[1] ${n + 1}`,
     rss: `format(as.numeric(strsplit(readLines("${FROM_PROC}"), " ")[[1]][2]) * 4096, scientific = FALSE)`,
   },
+  java: {
+    cell: (n) => `int[] x${n % 50} = {${n}}; System.out.print(x${n % 50}[0] + "\\n"); x${n % 50}[0] + 1`,
+    says: (n) => `${n}\n${n + 1}`,
+    rss: `Long.parseLong(java.nio.file.Files.readString(java.nio.file.Path.of("${FROM_PROC}")).split(" ")[1]) * 4096`,
+  },
 };
 
 /** All that a cell said, its result last; an error throws. */

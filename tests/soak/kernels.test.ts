@@ -11,6 +11,7 @@ test.each([
   { ...PLAN, language: "javascript", isKernelJudged: false },
   { ...PLAN, language: "typescript", isKernelJudged: false },
   { ...PLAN, language: "r", isKernelJudged: false },
+  { ...PLAN, language: "java", isKernelJudged: false },
 ])("$language: $cells cells and $contexts contexts leave nothing behind", async ({ isKernelJudged, ...plan }) => {
   const report = await soakKernels(plan);
   console.log(describeSoak(plan, report));
