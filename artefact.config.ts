@@ -47,7 +47,8 @@ function copyDaemon(): void {
   copy(join(ROOT, "dist"), place("dist"), (path) => !path.endsWith(".map"));
   copy(join(ROOT, "kernels"), place("kernels"), (path) => {
     const [kernel, name] = relative(join(ROOT, "kernels"), path).split("/");
-    return !(kernel?.endsWith(".ts") || name === "src" || name === "conformance.json" || path.endsWith("__pycache__"));
+    const isSource = name === "src" || name === "native" || kernel?.endsWith(".ts");
+    return !(isSource || name === "conformance.json" || path.endsWith("__pycache__"));
   });
   for (const name of PACKAGES) {
     const source = join(ROOT, "node_modules", name);

@@ -11,6 +11,8 @@ const worker = join(dist, "file-worker.js");
 const shim = join(dist, "guestd-shim");
 const base64 = join(dist, "guestd-base64.so");
 const kernels = join(root, "kernels");
+const interrupts = join(kernels, "javascript", "built", "interrupts.node");
+const interruptsSource = join(kernels, "javascript", "native", "interrupts.c");
 
 function newest(path: string): number {
   const stat = statSync(path);
@@ -19,10 +21,14 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  const products = [bundle, worker, shim, base64, ...drivers().map(({ product }) => product)];
+  const products = [bundle, worker, shim, base64, interrupts, ...drivers().map(({ product }) => product)];
   if (!products.every((file) => existsSync(file))) return false;
   const names = ["src", "package.json", "package-lock.json", "build.config.ts"];
-  const sources = [...names.map((name) => join(root, name)), ...drivers().map(({ source }) => source)].map(newest);
+  const sources = [
+    ...names.map((name) => join(root, name)),
+    interruptsSource,
+    ...drivers().map(({ source }) => source),
+  ].map(newest);
   return Math.min(...products.map((file) => statSync(file).mtimeMs)) > Math.max(...sources);
 }
 
@@ -53,13 +59,24 @@ const SHIM_FLAGS = [
   "-nostdlib -static -s -Wl,--build-id=none -Wl,-z,noseparate-code",
 ].flatMap((flags) => flags.split(" "));
 
-const BASE64_FLAGS = "-O2 -Wall -Wextra -Werror -shared -fPIC -s -Wl,--build-id=none".split(" ");
+const LIBRARY_FLAGS = "-O2 -Wall -Wextra -Werror -shared -fPIC -s -Wl,--build-id=none".split(" ");
+/** For any Node of this machine; one that lacks a symbol refuses to load it. The headers come with the Node that builds. */
+const ADDON_FLAGS = [
+  ...LIBRARY_FLAGS,
+  "-pthread",
+  "-Wl,-z,now",
+  "-I",
+  join(process.execPath, "..", "..", "include", "node"),
+];
+
+function hostSources(...names: string[]): string[] {
+  return names.map((name) => join(root, "src", "host", name));
+}
 
 function compile(product: string, flags: readonly string[], sources: readonly string[]): void {
   const compiler = process.env["CC"] ?? "cc";
-  const paths = sources.map((name) => join(root, "src", "host", name));
   try {
-    execFileSync(compiler, [...flags, "-o", product, ...paths], { stdio: ["ignore", "inherit", "inherit"] });
+    execFileSync(compiler, [...flags, "-o", product, ...sources], { stdio: ["ignore", "inherit", "inherit"] });
   } catch (error) {
     const why =
       error instanceof Error && "code" in error && error.code === "ENOENT" ? "there is no C compiler" : String(error);
@@ -98,6 +115,7 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   console.error("guestd: building dist/");
   await bundleDaemon();
   for (const driver of drivers()) await bundleDriver(driver);
-  compile(shim, SHIM_FLAGS, ["shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"]);
-  compile(base64, BASE64_FLAGS, ["base64/encode.c", "base64/decode.c"]);
+  compile(shim, SHIM_FLAGS, hostSources("shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"));
+  compile(base64, LIBRARY_FLAGS, hostSources("base64/encode.c", "base64/decode.c"));
+  compile(interrupts, ADDON_FLAGS, [interruptsSource]);
 }

@@ -9,6 +9,12 @@ if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 15)) {
   refusal = "Node.js " + version + " is too old, the kernel needs 22.15";
 } else if (!fs.existsSync(path.join(__dirname, "built", "driver.cjs"))) {
   refusal = "the driver is not built: run npm run build";
+} else {
+  try {
+    process.dlopen({ exports: {} }, path.join(__dirname, "built", "interrupts.node"));
+  } catch (error) {
+    refusal = "Node.js " + version + " cannot load the driver's add-on: " + error.message.split("\n")[0];
+  }
 }
 if (refusal) {
   console.error(refusal);

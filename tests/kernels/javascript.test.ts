@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,8 +45,7 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     const id = await createContext(language);
     const stream = await CellStream.open(daemon.url, {
       context_id: id,
-      // After its first await: in the moment in which the synchronous part of a cell ends, Node has no handler for SIGINT (docs/kernels.md).
-      code: "let kept = 'yes'; await null; console.log('up'); await new Promise(() => {})",
+      code: "let kept = 'yes'; console.log('up'); await new Promise(() => {})",
     });
     for (let line = await stream.nextBytes(); line && !line.includes("stdout");) line = await stream.nextBytes();
     stream.response.destroy();
@@ -60,6 +59,18 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     expect(lines.filter(({ type }) => type === "stdout").map(({ text }) => text)).toEqual(["a\n", "b\nc\n"]);
     expect(textOf(lines)).toBe("a\nb\nc\n");
   });
+});
+
+test("an add-on that this Node cannot load is told by the probe", () => {
+  const folder = mkdtempSync(join(tmpdir(), "probe-"));
+  copyFileSync(join(REPOSITORY, "kernels", "javascript", "probe.cjs"), join(folder, "probe.cjs"));
+  mkdirSync(join(folder, "built"));
+  writeFileSync(join(folder, "built", "driver.cjs"), "");
+  writeFileSync(join(folder, "built", "interrupts.node"), "not a library");
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, "probe.cjs")], { encoding: "utf8" });
+  rmSync(folder, { recursive: true });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^Node\.js [\d.]+ cannot load the driver's add-on: .+\n$/);
 });
 
 test("a driver that is not built is told by the probe", () => {

@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 import type { CellError, Channel, MimeBundle } from "./channel.ts";
-import { Declarations } from "./declarations.ts";
+import { Declarations, type Kind } from "./declarations.ts";
 import type { Display } from "./display.ts";
 import { Evaluator } from "./evaluator.ts";
+import type { Interrupts } from "./interrupts.ts";
 import { describe, inspectValue } from "./mime.ts";
 import { rewriteCell } from "./rewrite.ts";
 import { Interrupt, type ProcessExit, Traces } from "./traces.ts";
@@ -11,73 +11,110 @@ import { toJavaScript } from "./typescript.ts";
 
 export interface CellsOptions {
   channel: Channel;
+  interrupts: Interrupts;
   display: Display;
   isTypeScript: boolean;
+}
+
+type Status = "ok" | "error" | "interrupted";
+
+/** A cell that runs. */
+interface Cell {
+  source: string;
+  name: string;
+  /** What it declares, once V8 reads it. */
+  declared?: ReadonlyMap<string, Kind>;
+  onEnd: (status: Status) => void;
 }
 
 /** Runs cells, one at a time; what ends one from outside is an interrupt or a call of `process.exit`. */
 export class Cells {
   readonly #channel: Channel;
+  readonly #interrupts: Interrupts;
   readonly #display: Display;
   readonly #isTypeScript: boolean;
   readonly #declarations = new Declarations();
   readonly #evaluator = new Evaluator();
   readonly traces = new Traces();
-  #stop: ((reason: Interrupt | ProcessExit) => void) | undefined;
+  /** What an ended cell still does after its end (a promise it waited for resolves) is nobody's. */
+  #current: Cell | undefined;
 
-  constructor({ channel, display, isTypeScript }: CellsOptions) {
+  constructor({ channel, interrupts, display, isTypeScript }: CellsOptions) {
     this.#channel = channel;
+    this.#interrupts = interrupts;
     this.#display = display;
     this.#isTypeScript = isTypeScript;
   }
 
   /** Ends the cell that runs; false when none does. */
   stop(reason: Interrupt | ProcessExit): boolean {
-    this.#stop?.(reason);
-    return this.#stop !== undefined;
+    const cell = this.#current;
+    if (cell) this.#end(cell, reason instanceof Interrupt ? "interrupted" : "error", this.traces.describe(reason));
+    return cell !== undefined;
   }
 
-  /** Runs a cell and sends what it says. Never rejects. */
-  async run(source: string, count: number): Promise<"ok" | "error" | "interrupted"> {
-    const stopped = Promise.withResolvers<never>();
-    stopped.promise.catch(() => {}); // nobody may be waiting
-    this.#stop = stopped.reject;
-    try {
-      const error = await Promise.race([this.#evaluate(source, count), stopped.promise]);
+  /** Runs a cell, sends what it says, and calls `onEnd` once, also when the cell is terminated and `stop` is called. */
+  run(source: string, count: number, onEnd: (status: Status) => void): void {
+    const cell: Cell = { source, name: `cell-${count}.${this.#isTypeScript ? "ts" : "js"}`, onEnd };
+    this.#current = cell;
+    // On a stack of its own: termination unwinds all of it. An interrupt may come first.
+    process.nextTick(() => {
+      if (this.#current === cell) void this.#attempt(cell);
+    });
+  }
+
+  /** Never rejects. */
+  async #attempt(cell: Cell): Promise<void> {
+    const [status, error] = await this.#outcome(cell);
+    this.#interrupts.shield(() => {
       // Rejections that nobody handles are told before the cell ends.
-      await Promise.race([setImmediate(), stopped.promise]);
-      if (!error) return "ok";
-      this.#channel.error(error);
-      return "error";
+      if (this.#current === cell) this.#interrupts.soon(() => this.#end(cell, status, error));
+    });
+  }
+
+  #end(cell: Cell, status: Status, error: CellError | undefined): void {
+    this.#interrupts.shield(() => {
+      if (this.#current !== cell) return;
+      this.#current = undefined;
+      if (cell.declared) this.#declarations.remember(cell.declared);
+      this.#evaluator.forget();
+      this.#display.forget();
+      if (error) this.#channel.error(error);
+      cell.onEnd(status);
+    });
+  }
+
+  async #outcome(cell: Cell): Promise<[Status, CellError?]> {
+    try {
+      const error = await this.#evaluate(cell);
+      return error ? ["error", error] : ["ok"];
     } catch (thrown) {
-      this.#channel.error(this.traces.describe(thrown));
-      return thrown instanceof Interrupt ? "interrupted" : "error";
-    } finally {
-      this.#stop = undefined;
+      return [thrown instanceof Interrupt ? "interrupted" : "error", this.traces.describe(thrown)];
     }
   }
 
-  async #evaluate(source: string, count: number): Promise<CellError | undefined> {
-    const name = `cell-${count}.${this.#isTypeScript ? "ts" : "js"}`;
+  async #evaluate(cell: Cell): Promise<CellError | undefined> {
+    const { source, name } = cell;
     const { code: plain, map } = this.#isTypeScript ? toJavaScript(source) : { code: source };
     if (map) this.traces.addMap(name, map);
     const { code, hasValue, declared } = rewriteCell(plain, this.#declarations);
+    cell.declared = declared;
     const { value, thrownAt } = await this.#evaluator.evaluate(code, name);
-    const isRefused = thrownAt !== undefined && isSyntaxErrorOf(value);
-    if (!isRefused) this.#declarations.remember(declared);
     if (thrownAt) {
       const error = this.traces.describe(value);
-      if (!isRefused) return error;
+      if (!isSyntaxErrorOf(value)) return error;
+      delete cell.declared;
       return { ...error, traceback: showPlace(error, { name, source, ...thrownAt }) };
     }
-    if (hasValue) await this.#show(types.isPromise(value) ? await value : value);
+    if (hasValue) await this.#show(types.isPromise(value) ? await value : value, cell);
     await this.#display.settled();
     return undefined;
   }
 
-  async #show(value: unknown): Promise<void> {
-    if (value === undefined) return;
-    this.#channel.result(await this.#describe(value), true);
+  async #show(value: unknown, cell: Cell): Promise<void> {
+    if (value === undefined || this.#current !== cell) return;
+    const data = await this.#describe(value);
+    if (this.#current === cell) this.#channel.result(data, true);
   }
 
   /** A value that cannot show itself degrades to its text. */

@@ -1,4 +1,5 @@
 import { type Descriptors, writeAll } from "./descriptors.ts";
+import type { Interrupts } from "./interrupts.ts";
 
 /** Values by MIME type. */
 export type MimeBundle = Record<string, unknown>;
@@ -9,16 +10,18 @@ export interface CellError {
   traceback: string;
 }
 
-/** Sends events, each behind a marker in both streams that keeps text and events in order. */
+/** Sends events, each behind a marker in both streams that keeps text and events in order. What is begun is sent whole. */
 export class Channel {
   readonly #descriptors: Descriptors;
+  readonly #interrupts: Interrupts;
   #nonce = "";
   #barrier = 0;
   /** The request that is being answered; without one, nobody listens to results. */
   #id: string | undefined;
 
-  constructor(descriptors: Descriptors) {
+  constructor(descriptors: Descriptors, interrupts: Interrupts) {
     this.#descriptors = descriptors;
+    this.#interrupts = interrupts;
   }
 
   /** Learns how guestd recognizes this kernel's markers, and greets. */
@@ -52,16 +55,20 @@ export class Channel {
   /** Text of one write of the user: a unit of its own for those who count events. */
   text(stream: "stdout" | "stderr", bytes: Uint8Array): void {
     const descriptor = this.#descriptors[stream];
-    writeAll(descriptor, bytes);
-    writeAll(descriptor, `\0\u001B]K;${this.#nonce};\u0007`);
+    this.#interrupts.shield(() => {
+      writeAll(descriptor, bytes);
+      writeAll(descriptor, `\0\u001B]K;${this.#nonce};\u0007`);
+    });
   }
 
   #send(event: Record<string, unknown>): void {
-    this.#barrier += 1;
-    const marker = `\0\u001B]K;${this.#nonce};${this.#barrier}\u0007`;
-    writeAll(this.#descriptors.stdout, marker);
-    writeAll(this.#descriptors.stderr, marker);
-    this.#write({ ...event, id: this.#id, b: this.#barrier });
+    this.#interrupts.shield(() => {
+      this.#barrier += 1;
+      const marker = `\0\u001B]K;${this.#nonce};${this.#barrier}\u0007`;
+      writeAll(this.#descriptors.stdout, marker);
+      writeAll(this.#descriptors.stderr, marker);
+      this.#write({ ...event, id: this.#id, b: this.#barrier });
+    });
   }
 
   #write(event: Record<string, unknown>): void {

@@ -1,6 +1,7 @@
 import type { Pattern } from "acorn";
 
-type Kind = "lexical" | "variable";
+/** How a name was declared. */
+export type Kind = "lexical" | "variable";
 
 /**
  * How the names of earlier cells were declared. V8 lets a later cell declare a name again only in the same way,

@@ -40,6 +40,11 @@ export class Display {
     while (this.#waiting.size > 0) await Promise.allSettled(this.#waiting);
   }
 
+  /** Waits for none of those that are made now: their cell has ended. */
+  forget(): void {
+    this.#waiting.clear();
+  }
+
   #show(value: unknown): void {
     const described = describe(value);
     if (!(described instanceof Promise)) {

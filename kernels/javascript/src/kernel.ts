@@ -2,16 +2,25 @@ import { Cells } from "./cell.ts";
 import type { Channel } from "./channel.ts";
 import { Display } from "./display.ts";
 import { changeEnvironment, enterFolder } from "./environment.ts";
+import type { Interrupts } from "./interrupts.ts";
 import { installModules } from "./modules.ts";
+import { reseed } from "./reseed.ts";
 import type { Request } from "./requests.ts";
 import { Interrupt, ProcessExit } from "./traces.ts";
 
+export interface KernelOptions {
+  channel: Channel;
+  interrupts: Interrupts;
+  language: string;
+}
+
 /**
- * Answers guestd's requests in their order. What comes next is never in a promise chain: a cell that is
- * terminated takes queued reactions with it.
+ * Answers guestd's requests in their order. What it does is never in a promise chain or an immediate: code that is terminated takes
+ * queued reactions and callbacks with it. `accept`, `end` and `interrupt` are called shielded.
  */
 export class Kernel {
   readonly #channel: Channel;
+  readonly #interrupts: Interrupts;
   readonly #cells: Cells;
   readonly #queue: Request[] = [];
   readonly #exit = process.exit.bind(process);
@@ -19,10 +28,11 @@ export class Kernel {
   #hasEnded = false;
   #count = 1;
 
-  constructor(channel: Channel, language: string) {
+  constructor({ channel, interrupts, language }: KernelOptions) {
     this.#channel = channel;
+    this.#interrupts = interrupts;
     const display = new Display(channel);
-    this.#cells = new Cells({ channel, display, isTypeScript: language === "typescript" });
+    this.#cells = new Cells({ channel, interrupts, display, isTypeScript: language === "typescript" });
     installModules();
     display.install();
     this.#takeOverProcess();
@@ -39,20 +49,26 @@ export class Kernel {
     this.#next();
   }
 
+  /** Ends the cell that runs. */
+  interrupt(): void {
+    this.#cells.stop(new Interrupt());
+  }
+
   #next(): void {
-    if (this.#isBusy) return;
-    const request = this.#queue.shift();
-    if (!request) {
-      if (this.#hasEnded) this.#exit(0);
-      return;
+    for (;;) {
+      if (this.#isBusy) return;
+      const request = this.#queue.shift();
+      if (request) this.#answer(request);
+      else if (this.#hasEnded) this.#exit(0);
+      else return;
     }
+  }
+
+  #answer(request: Request): void {
     if (request.op === "hello") this.#channel.greet(request.text);
     else if (request.op === "adopt") this.#adopt(request);
-    else if (request.op === "execute") {
-      void this.#execute(request);
-      return;
-    }
-    this.#next();
+    else if (request.op === "reseed") reseed(request.text, this.#interrupts);
+    else if (request.op === "execute") this.#execute(request);
   }
 
   #adopt({ id, text, variables }: Request): void {
@@ -60,18 +76,18 @@ export class Kernel {
     this.#channel.adopted(id, text === "" ? undefined : enterFolder(text));
   }
 
-  /** Never rejects, as a cell never does. */
-  async #execute({ id, text, variables }: Request): Promise<void> {
+  #execute({ id, text, variables }: Request): void {
     this.#isBusy = true;
-    await lateSignals();
+    this.#interrupts.begin();
     const restore = changeEnvironment(variables);
     this.#channel.begin(id, this.#count);
-    const status = await this.#cells.run(text, this.#count);
-    restore();
-    if (text.trim() !== "") this.#count += 1;
-    this.#channel.end(status);
-    this.#isBusy = false;
-    setImmediate(() => this.#next());
+    this.#cells.run(text, this.#count, (status) => {
+      restore();
+      if (text.trim() !== "") this.#count += 1;
+      this.#channel.end(status);
+      this.#isBusy = false;
+      this.#next();
+    });
   }
 
   /** What user code does to the whole process ends its cell at most. */
@@ -79,7 +95,6 @@ export class Kernel {
     process.exit = (code) => {
       throw new ProcessExit(String(code ?? process.exitCode ?? 0));
     };
-    process.on("SIGINT", () => this.#cells.stop(new Interrupt()));
     process.on("uncaughtException", (error) => this.#complain("Uncaught", error));
     process.on("unhandledRejection", (error) => this.#complain("Uncaught (in promise)", error));
   }
@@ -87,14 +102,5 @@ export class Kernel {
   #complain(what: string, error: unknown): void {
     if (error instanceof ProcessExit && this.#cells.stop(error)) return;
     process.stderr.write(`${what} ${this.#cells.traces.text(error)}\n`);
-  }
-}
-
-/** Resolves when a signal that was meant for the cell before has been noticed: the loop looks for them between its turns. */
-async function lateSignals(): Promise<void> {
-  for (let turn = 0; turn < 2; turn += 1) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
   }
 }

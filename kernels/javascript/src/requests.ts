@@ -1,4 +1,4 @@
-import { Socket } from "node:net";
+import { readSync } from "node:fs";
 
 export interface Request {
   op: string;
@@ -9,30 +9,59 @@ export interface Request {
 }
 
 const LINE_FEED = 10;
+/** What a pipe holds at most, unless somebody has asked for more. */
+const PIPE_SIZE = 65_536;
 
-/** Calls `onRequest` with each request that arrives on `descriptor`, and `onEnd` when no more can come. */
-export function readRequests(descriptor: number, onRequest: (request: Request) => void, onEnd: () => void): void {
-  const socket = new Socket({ fd: descriptor, readable: true, writable: false });
-  let chunks: Buffer[] = [];
-  let size = 0;
-  let wanted = 1;
-  socket.on("data", (chunk: Buffer) => {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size < wanted) return; // a large cell is put together once, not with every piece
-    let rest = Buffer.concat(chunks);
+/** Who answers requests. */
+interface Receiver {
+  accept(request: Request): void;
+  /** No more of them can come. */
+  end(): void;
+}
+
+/** Puts requests together from what `descriptor` has, without waiting for more. */
+export class RequestReader {
+  readonly #descriptor: number;
+  readonly #receiver: Receiver;
+  readonly #buffer = Buffer.allocUnsafe(PIPE_SIZE);
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #wanted = 1;
+
+  constructor(descriptor: number, receiver: Receiver) {
+    this.#descriptor = descriptor;
+    this.#receiver = receiver;
+  }
+
+  /** Takes what is there; false when no more can come. */
+  read(): boolean {
+    let size = 0;
+    try {
+      size = readSync(this.#descriptor, this.#buffer);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EAGAIN" || code === "EINTR") return true;
+    }
+    if (size > 0) this.#take(Buffer.from(this.#buffer.subarray(0, size)));
+    else this.#receiver.end();
+    return size > 0;
+  }
+
+  #take(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.byteLength;
+    if (this.#size < this.#wanted) return; // a large cell is put together once, not with every piece
+    let rest = Buffer.concat(this.#chunks);
     for (;;) {
       const frame = readFrame(rest);
       if (typeof frame === "number") {
-        [chunks, size, wanted] = [[rest], rest.byteLength, frame];
+        [this.#chunks, this.#size, this.#wanted] = [[rest], rest.byteLength, frame];
         return;
       }
       rest = rest.subarray(frame.length);
-      onRequest(frame.request);
+      this.#receiver.accept(frame.request);
     }
-  });
-  socket.on("end", onEnd);
-  socket.on("error", onEnd);
+  }
 }
 
 /** The first request in `bytes`, or how many bytes it takes at least. */

@@ -10,18 +10,24 @@ export function replaceStreams(channel: Channel): void {
     ["stdout", 1],
     ["stderr", 2],
   ] as const) {
-    const stream = new Writable({
-      write(chunk: Uint8Array, _encoding, done) {
-        channel.text(name, chunk);
-        done();
-      },
-      destroy(_error, done) {
-        done(null);
-      },
-    });
+    const stream = new Writable();
+    // Without the state that Writable keeps: an interrupt in the middle of it would silence the stream for good.
+    const write = (chunk: string | Uint8Array, ...more: unknown[]): boolean => {
+      const encoding = typeof more[0] === "string" ? (more[0] as BufferEncoding) : "utf8";
+      channel.text(name, typeof chunk === "string" ? Buffer.from(chunk, encoding) : bytesOf(chunk));
+      const done = more.find((item) => typeof item === "function");
+      if (done) process.nextTick(done);
+      return true;
+    };
     // What ends or destroys the stream of one cell must not silence the next.
-    const stays = { end: () => stream, destroy: () => stream, destroySoon: () => stream };
+    const stays = { write, end: () => stream, destroy: () => stream, destroySoon: () => stream };
     Object.assign(stream, { fd, _isStdio: true, _type: "pipe" }, stays);
     Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => stream });
   }
+}
+
+/** @throws TypeError as Node's own streams do */
+function bytesOf(chunk: Uint8Array): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw new TypeError('The "chunk" argument must be of type string or an instance of Buffer, TypedArray, or DataView.');
 }

@@ -14,7 +14,7 @@ export class ProcessExit extends Error {
   }
 }
 
-const OWN_FRAME = /^\s+at .*(?:node:inspector|node:vm:|guestd-cell-runner)/;
+const OWN_FRAME = /^\s+at .*node:inspector/;
 const CELL_PLACE = /(cell-\d+\.ts):(\d+):(\d+)/g;
 
 /** Tells errors in the words of the cell they happened in. */
