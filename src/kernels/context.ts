@@ -206,6 +206,7 @@ export class CodeContext {
         : longTimeout(() => this.#stop(stop, { type: "timeout", which: "wall" }), timeoutMs);
     const status = await done;
     if (status === "died") return this.#diedUnder(kernel, sink, stop);
+    if (status === "error" && !sink.hasFailed) sink.fail("Error", "what the cell reported of its error is too large");
     // One that was asked to stop and came to an end of its own all the same was not ended by that.
     return stop.reason && status === "interrupted" ? stop.reason : { type: "finished", status };
   }

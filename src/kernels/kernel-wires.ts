@@ -127,6 +127,9 @@ export class KernelWires {
   }
 
   #noticeTooLong(): void {
-    this.#units.write("stderr", Buffer.from(`guestd: a result larger than ${MAX_EVENT_BYTES} bytes was left out\n`));
+    this.#units.write(
+      "stderr",
+      Buffer.from(`guestd: a result or error larger than ${MAX_EVENT_BYTES} bytes was left out\n`),
+    );
   }
 }

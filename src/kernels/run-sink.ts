@@ -23,6 +23,11 @@ export class RunSink implements CellSink {
     this.#left = options.maxBytes;
   }
 
+  /** Whether the cell has had its error. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /** The cell's kernel is gone, which is its error unless it has had one: a cell has one at most. */
   fail(name: string, value: string): void {
     if (this.#hasFailed) this.#tell(value);

@@ -141,6 +141,13 @@ describe("a cell that says more than one may", () => {
   });
 });
 
+test("a cell whose error is too large to be told fails all the same", async () => {
+  const lines = await cell("burst 70000000");
+  expect(typesOf(lines)).toEqual(["number_of_executions", "stderr", "error", "end_of_execution"]);
+  expect(errorsOf(lines)).toMatchObject([{ name: "Error", value: expect.stringContaining("too large") as string }]);
+  expect(resultOf(await cell("result next"))).toBe("next");
+});
+
 test("server-sent events of a cell have ids from which its run's log goes on", async () => {
   const response = await code("print one\nprint two\nresult 3\nprint four", "text/event-stream");
   const frames = (await response.text()).trimEnd().split("\n\n");

@@ -8,12 +8,15 @@ import threading
 
 from . import json_values
 from .descriptors import Descriptors, wait_writable
+from .long_text import shortened
 from .mime import wire_data
 from .streams import Streams
 
 # guestd's end of a pipe is gone, or user code closed ours: the kernel has nobody to talk to.
 CONNECTION_LOST = (errno.EPIPE, errno.EBADF)
 EXIT_CONNECTION_LOST = 1
+# guestd leaves out events of 64 MiB; some of that is for what every event has.
+MAX_EVENT_BYTES = 64 * 1024 * 1024 - 4096
 
 
 class Channel:
@@ -70,6 +73,8 @@ class Channel:
             return
         self._streams.flush()
         body = json_values.encode({"ev": event, **members})
+        if len(body) > MAX_EVENT_BYTES and "data" in members:
+            body = json_values.encode({"ev": event, **members, "data": _smaller(members["data"])})
         with self._lock:
             self._barrier += 1
             marker = b"\0\x1b]K;%s;%d\a" % (self._nonce.encode("ascii"), self._barrier)
@@ -103,6 +108,12 @@ class Channel:
                 raised = raised if is_full else error
         if raised is not None:
             raise raised
+
+
+def _smaller(data: dict) -> dict:
+    """The begin and the end of the text of a result that is too large to be sent, if it has one."""
+    text = data.get("text/plain")
+    return {"text/plain": shortened(text)} if text else data
 
 
 def _unwritten(parts: tuple, counts: list[int]) -> list:

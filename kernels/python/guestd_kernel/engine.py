@@ -5,6 +5,9 @@ from __future__ import annotations
 from .errors import CellError
 from .event_loop import EventLoop
 
+# What every module has. Who starts processes looks for it in `__main__`.
+MODULE_NAMES = ("__doc__", "__loader__", "__package__", "__spec__")
+
 
 class Engine:
     """Evaluates cells in this process. `input_error` is raised where code asks for input."""

@@ -7,6 +7,8 @@ import sys
 import traceback
 from types import TracebackType
 
+from .long_text import shortened
+
 DRIVER_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -15,8 +17,8 @@ class CellError:
 
     def __init__(self, name: str, value: str, trace: str, is_interrupt: bool = False):
         self.name = name
-        self.value = value
-        self.trace = trace
+        self.value = shortened(value)
+        self.trace = shortened(trace)
         self.is_interrupt = is_interrupt
 
     @classmethod

@@ -20,6 +20,7 @@ from IPython.core.profiledir import ProfileDir
 from traitlets import Any, Type, default, observe
 
 from . import figures, interrupts
+from .engine import MODULE_NAMES
 from .errors import CellError, hide_driver, user_frames
 
 
@@ -120,6 +121,8 @@ class KernelShell(InteractiveShell):
 
     def init_user_ns(self) -> None:
         super().init_user_ns()
+        for name in MODULE_NAMES:
+            self.user_ns.setdefault(name, None)
         # Code written for E2B uses os without importing it.
         self.user_ns["os"] = self.user_ns_hidden["os"] = os
 

@@ -16,7 +16,7 @@ import types
 
 from . import plain_display
 from .channel import Channel
-from .engine import Engine
+from .engine import MODULE_NAMES, Engine
 from .errors import CellError
 from .event_loop import needs_running_loop
 from .packages import PackagePath
@@ -62,6 +62,7 @@ class PlainEngine(Engine):
         sys.modules["__main__"] = module
         self._namespace = module.__dict__
         self._initial = {
+            **dict.fromkeys(MODULE_NAMES),
             "__name__": "__main__",
             "os": os,
             "exit": Exit(),
