@@ -10,6 +10,7 @@ const bundle = join(dist, "main.js");
 const worker = join(dist, "file-worker.js");
 const shim = join(dist, "guestd-shim");
 const base64 = join(dist, "guestd-base64.so");
+const listing = join(dist, "guestd-listing.so");
 const kernels = join(root, "kernels");
 const interrupts = join(kernels, "javascript", "built", "interrupts.node");
 const interruptsSource = join(kernels, "javascript", "native", "interrupts.c");
@@ -21,7 +22,7 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  const products = [bundle, worker, shim, base64, interrupts, ...drivers().map(({ product }) => product)];
+  const products = [bundle, worker, shim, base64, listing, interrupts, ...drivers().map(({ product }) => product)];
   if (!products.every((file) => existsSync(file))) return false;
   const names = ["src", "package.json", "package-lock.json", "build.config.ts"];
   const sources = [
@@ -117,5 +118,6 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   for (const driver of drivers()) await bundleDriver(driver);
   compile(shim, SHIM_FLAGS, hostSources("shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"));
   compile(base64, LIBRARY_FLAGS, hostSources("base64/encode.c", "base64/decode.c"));
+  compile(listing, LIBRARY_FLAGS, hostSources("listing/listing.c"));
   compile(interrupts, ADDON_FLAGS, [interruptsSource]);
 }

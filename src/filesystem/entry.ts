@@ -14,6 +14,12 @@ const NS_PER_SECOND = 1_000_000_000n;
 const YEAR_1 = -62_135_596_800;
 const YEAR_10000 = 253_402_300_800;
 
+/** What is known of a file whose entry is wanted. */
+export interface KnownFile {
+  stats: FileStats;
+  mayHaveMetadata: boolean | Promise<boolean>;
+}
+
 /** Builds entries of what `access` may look at, asking for each account name once. Short-lived: one per call of a caller's. */
 export class EntryReader {
   readonly access: FileAccess;
@@ -38,9 +44,15 @@ export class EntryReader {
    * Answers at once unless it is a link or has metadata.
    */
   describe(stats: FileStats, shownPath: string, path: FilePath): Entry | Promise<Entry> {
+    const mayHaveMetadata = isLink(stats) || this.#metadata.mayHaveAny(this.access, path, stats.dev);
+    return this.describeKnown({ stats, mayHaveMetadata }, shownPath, path);
+  }
+
+  /** The same where it is known whether there may be metadata. */
+  describeKnown(known: KnownFile, shownPath: string, path: FilePath): Entry | Promise<Entry> {
+    const { stats, mayHaveMetadata } = known;
     if (isLink(stats)) return this.#describeLink(stats, shownPath, path);
     const entry = this.#entry(stats, shownPath, { target: stats, symlinkTarget: undefined });
-    const mayHaveMetadata = this.#metadata.mayHaveAny(this.access, path, stats.dev);
     return mayHaveMetadata === false ? entry : this.#withMetadata(entry, path, stats.dev);
   }
 

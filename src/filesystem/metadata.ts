@@ -5,9 +5,10 @@ import type { Mounts } from "../host/mounts.ts";
 import { fileError, isNoSpace, isUnsupported, noSpace } from "./failures.ts";
 import type { Metadata } from "./types.ts";
 
-const PREFIX = "user.e2b.";
+/** Begins the names of the extended attributes that hold metadata. */
+export const METADATA_PREFIX = "user.e2b.";
 /** The kernel's limit of 255 for a name, less the prefix. */
-const MAX_KEY_BYTES = 255 - PREFIX.length;
+const MAX_KEY_BYTES = 255 - METADATA_PREFIX.length;
 const MAX_TOTAL_BYTES = 4096;
 /** Values by key, as stored. */
 type Attributes = Map<string, Buffer>;
@@ -21,7 +22,7 @@ export function checkMetadata(metadata: Metadata): void {
     if (key.length > MAX_KEY_BYTES) throw invalid(`metadata key ${JSON.stringify(key)} exceeds ${MAX_KEY_BYTES} bytes`);
     checkPrintable(key, "metadata key");
     checkPrintable(value, `metadata value for key ${JSON.stringify(key)}`);
-    total += PREFIX.length + key.length + value.length;
+    total += METADATA_PREFIX.length + key.length + value.length;
   }
   if (total > MAX_TOTAL_BYTES) throw invalid(`total metadata size ${total} exceeds ${MAX_TOTAL_BYTES} bytes`);
 }
@@ -49,8 +50,8 @@ export class MetadataStore {
   /** False when there surely is none. Answers at once, with one short call, for devices that are known to be local. */
   mayHaveAny(access: FileAccess, path: FilePath, dev: bigint): boolean | Promise<boolean> {
     const isNetwork = this.#mounts.isNetwork(dev, path);
-    if (typeof isNetwork === "boolean") return isNetwork || access.hasAttributes(path, PREFIX);
-    return isNetwork.then((known) => known || access.hasAttributes(path, PREFIX));
+    if (typeof isNetwork === "boolean") return isNetwork || access.hasAttributes(path, METADATA_PREFIX);
+    return isNetwork.then((known) => known || access.hasAttributes(path, METADATA_PREFIX));
   }
 
   /** Empty when there is none, or it cannot be read. */
@@ -94,18 +95,18 @@ async function readAll(access: FileAccess, path: FilePath): Promise<Attributes> 
   const values = new Map<string, Buffer>();
   for (const name of await access.listAttributes(path)) {
     // A name that is not UTF-8 cannot be asked for.
-    if (!name.startsWith(PREFIX) || name.includes("\uFFFD")) continue;
-    values.set(name.slice(PREFIX.length), await access.readAttribute(path, name));
+    if (!name.startsWith(METADATA_PREFIX) || name.includes("\uFFFD")) continue;
+    values.set(name.slice(METADATA_PREFIX.length), await access.readAttribute(path, name));
   }
   return values;
 }
 
 async function apply({ access, self }: FileDescriptor, before: Attributes, after: Attributes): Promise<void> {
   for (const key of before.keys()) {
-    if (!after.has(key)) await access.removeAttribute(self, PREFIX + key);
+    if (!after.has(key)) await access.removeAttribute(self, METADATA_PREFIX + key);
   }
   for (const [key, value] of after) {
-    if (!before.get(key)?.equals(value)) await access.writeAttribute(self, PREFIX + key, value);
+    if (!before.get(key)?.equals(value)) await access.writeAttribute(self, METADATA_PREFIX + key, value);
   }
 }
 

@@ -27,6 +27,17 @@ export interface DirectoryEntry {
   type: "file" | "directory" | "other";
 }
 
+/** An entry of a directory with its details. */
+export interface ListedEntry {
+  /** Its exact bytes. */
+  name: Buffer;
+  type: DirectoryEntry["type"];
+  /** Undefined when it may not be looked at. */
+  stats: FileStats | undefined;
+  /** Whether it is a file or directory with an extended attribute of the prefix that was asked for. */
+  hasAttributes: boolean;
+}
+
 /**
  * Everything that is done to files by their paths, with somebody's rights: who that is decides what is allowed. What has been opened is read
  * and written without any more questions. All calls reject with the system's error.
@@ -38,8 +49,11 @@ export interface FileAccess {
   open(path: FilePath, flags: number, mode?: number): Promise<FileDescriptor>;
   stat(path: FilePath): Promise<FileStats>;
   lstat(path: FilePath): Promise<FileStats>;
-  /** {@link lstat} of many paths at once; failures are among the results. */
-  lstatAll(paths: readonly FilePath[]): Promise<(FileStats | Error)[]>;
+  /**
+   * What is in a directory in the order of the names' bytes, some hundred entries at a time; what vanishes meanwhile is left out.
+   * `attributePrefix` begins the names of the extended attributes that matter.
+   */
+  list(path: FilePath, attributePrefix: string): AsyncIterable<ListedEntry[]>;
   /** Names as one character for each of their bytes (Latin-1): their order is that of the bytes. */
   readNames(path: FilePath): Promise<string[]>;
   readEntries(path: FilePath): Promise<DirectoryEntry[]>;

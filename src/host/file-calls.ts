@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import type { DirectoryEntry, FilePath, FileStats } from "./file-access.ts";
 import { callNow } from "./libc-binding.ts";
 import * as libc from "./libc-files.ts";
+import * as listing from "./listing/listing.ts";
 import { asPath, directoryEntry } from "./own-file-access.ts";
 
 /** What a thread with the rights of a user does for them: the calls of `FileAccess`, each made at once. Results can be posted. */
@@ -9,6 +10,9 @@ export const FILE_CALLS = {
   open: (path: FilePath, flags: number, mode?: number) => fs.openSync(asPath(path), flags, mode),
   stat: (path: FilePath) => plain(fs.statSync(asPath(path), { bigint: true })),
   lstat: (path: FilePath) => plain(fs.lstatSync(asPath(path), { bigint: true })),
+  openListing: (path: FilePath) => callNow(listing.openListing(path)),
+  readListing: (opened: number, prefix: string) => exact(callNow(listing.readListing(opened, prefix))),
+  closeListing: (opened: number) => callNow(listing.closeListing(opened)),
   readNames: (path: FilePath) => fs.readdirSync(asPath(path), { encoding: "latin1" }),
   readEntries: (path: FilePath): DirectoryEntry[] =>
     fs.readdirSync(asPath(path), { withFileTypes: true, encoding: "latin1" }).map(directoryEntry),

@@ -2,16 +2,22 @@ import { FileDescriptor, type FileAccess } from "./file-access.ts";
 import { exact } from "./file-calls.ts";
 import type { CallFile } from "./file-thread.ts";
 import type { FilePath } from "./libc-files.ts";
+import { listDirectory, type ListingCalls } from "./listing/listing.ts";
 import type { Identity } from "./users.ts";
 
 /** Files with the rights of `user`: every call is made by `call`, somewhere with these rights. */
 export function userFileAccess(user: Identity, call: CallFile): FileAccess {
+  const listingCalls: ListingCalls = {
+    open: (path) => call("openListing", posted(path)),
+    read: (opened, prefix) => call("readListing", opened, prefix),
+    close: (opened) => call("closeListing", opened),
+  };
   const access: FileAccess = {
     user,
     open: async (path, flags, mode) => new FileDescriptor(await call("open", posted(path), flags, mode), access),
     stat: (path) => call("stat", posted(path)),
     lstat: (path) => call("lstat", posted(path)),
-    lstatAll: (paths) => Promise.all(paths.map((path) => call("lstat", posted(path)).catch(asError))),
+    list: (path, prefix) => listDirectory(listingCalls, path, prefix),
     readNames: (path) => call("readNames", posted(path)),
     readEntries: (path) => call("readEntries", posted(path)),
     readLink: async (path) => Buffer.from(await call("readLink", posted(path))),
@@ -41,8 +47,4 @@ export function userFileAccess(user: Identity, call: CallFile): FileAccess {
 
 function posted(path: FilePath): FilePath {
   return typeof path === "string" ? path : exact(path);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
