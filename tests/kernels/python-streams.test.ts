@@ -77,6 +77,26 @@ describe("output", () => {
     expect(await session.value("len(data)")).toBe("3000000");
   });
 
+  test("stands in its place before and behind a result, whoever shows it and whatever runs behind it", async () => {
+    await using session = await open();
+    const order = async (code: string): Promise<string> => {
+      const lines = await session.run(code);
+      const shown = lines.flatMap(({ type, text }) => (type === "stdout" || type === "result" ? [text] : []));
+      return [...shown, ...errorsOf(lines).map(({ name }) => name)].join(" ").trim().split(/\s+/).join(" ");
+    };
+    const echo = "import os\nimport sys\nshell = os.system\n";
+    expect(await order(`${echo}print(1)\nshell("echo 2")\n3`)).toBe("1 2 3");
+    expect(await order(`if True:\n    sys.displayhook(1)\n    shell("echo 2")`)).toBe("1 2");
+    expect(await order(`def show(value):\n    sys.displayhook(value)\n    shell("echo 2")\nshow(1)`)).toBe("1 2");
+    expect(await order(`exec(compile("1", "", "single"))\nstatus = shell("echo 2")`)).toBe("1 2");
+    await session.run("get_ipython().ast_node_interactivity = 'all'");
+    expect(await order(`for i in (1, 2):\n    i\n    print(i * 10)`)).toBe("1 10 2 20");
+    await session.run("get_ipython().ast_node_interactivity = 'last_expr'");
+    expect(await order(`import matplotlib.pyplot as plt\nplt.figure()\n1`)).toMatch(/^1 <Figure /);
+    await session.run("get_ipython().events.register('post_execute', lambda: shell('echo behind'))");
+    expect(await order("1")).toBe("1 behind");
+  });
+
   test("of many small prints from several programs at once is complete", async () => {
     await using session = await open();
     const code =

@@ -28,6 +28,8 @@ class Channel:
         self._descriptors: Descriptors | None = None
         self._nonce = ""
         self._barrier = 0
+        # An event that goes out with the next one.
+        self._held: bytes = b""
         self._cell_id: str | None = None
 
     def attach(self, descriptors: Descriptors) -> None:
@@ -35,12 +37,14 @@ class Channel:
         self._descriptors = descriptors
         self._lock = threading.Lock()
         self._barrier = 0
+        self._held = b""
 
     def detach(self) -> None:
         """Falls silent for good."""
         if self._descriptors is not None:
             self._descriptors.close()
         self._descriptors = None
+        self._held = b""
 
     def identify(self, nonce: str) -> None:
         """Sets the nonce of markers."""
@@ -60,15 +64,29 @@ class Channel:
         """Reports what ended the running cell."""
         self.send("error", id=self._cell_id, name=name, value=value, traceback=traceback)
 
-    def result(self, bundle: dict, is_main: bool) -> None:
-        """Shows a value of the running cell. One that arrives between cells has nowhere to go and is dropped."""
+    def result(self, bundle: dict, is_main: bool, is_last: bool = False) -> None:
+        """Shows a value of the running cell. One that arrives between cells has nowhere to go and is dropped.
+
+        `is_last` promises that nothing of the cell runs behind it before the next event or `release`.
+        """
         id = self._cell_id
         data = wire_data(bundle)
         if id is not None and data:
-            self.send("result", id=id, main=is_main, data=data)
+            self._send("result", {"id": id, "main": is_main, "data": data}, is_held=is_last)
 
     def send(self, event: str, /, **members: object) -> None:
         """Sends one event behind everything printed so far."""
+        self._send(event, members)
+
+    def release(self) -> None:
+        """Sends what is held: code of the user runs next, and what that prints comes behind it."""
+        if not self._held:
+            return
+        with self._lock:
+            if self._held:  # no other thread has sent it meanwhile
+                self._write_event(b"")
+
+    def _send(self, event: str, members: dict, is_held: bool = False) -> None:
         if self._descriptors is None:
             return
         self._streams.flush()
@@ -76,10 +94,19 @@ class Channel:
         if len(body) > MAX_EVENT_BYTES and "data" in members:
             body = json_values.encode({"ev": event, **members, "data": _smaller(members["data"])})
         with self._lock:
-            self._barrier += 1
-            marker = b"\0\x1b]K;%s;%d\a" % (self._nonce.encode("ascii"), self._barrier)
-            line = b'%s,"b":%d}\n' % (body[:-1].encode("ascii"), self._barrier)
-            self._write(marker, line)
+            if is_held and not self._held:
+                self._held = body.encode("ascii")
+            else:
+                self._write_event(body.encode("ascii"))
+
+    def _write_event(self, body: bytes) -> None:
+        """Sends what is held, and then `body`: nothing was printed between them, so one barrier does for both."""
+        first, second = (self._held, body) if self._held else (body, b"")
+        self._held = b""
+        self._barrier += 1
+        marker = b"\0\x1b]K;%s;%d\a" % (self._nonce.encode("ascii"), self._barrier)
+        line = b'%s,"b":%d}\n' % (first[:-1], self._barrier)
+        self._write(marker, line + second + b"\n" if second else line)
 
     def _write(self, marker: bytes, line: bytes) -> None:
         """Writes the marker to both streams and then the line; what a signal handler raises meanwhile comes after.

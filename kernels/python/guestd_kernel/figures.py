@@ -48,10 +48,12 @@ def select_backend(matplotlib: ModuleType) -> None:
         matplotlib.rcParams["backend"] = BACKEND
 
 
+def is_in_use() -> bool:
+    """Whether there may be figures to show at all."""
+    return BACKEND_MODULE in sys.modules
+
+
 def show_open(show: Callable[[object], CellError | None]) -> CellError | None:
     """Shows and closes the figures that the cell has left open. Returns the first error of drawing them."""
-    backend = sys.modules.get(BACKEND_MODULE)
-    if backend is None:
-        return None
-    errors = backend.show_all(show)
+    errors = sys.modules[BACKEND_MODULE].show_all(show)
     return next((error for error in errors if error is not None), None)

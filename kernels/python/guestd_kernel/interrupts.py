@@ -11,6 +11,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+# What `signal` wraps: it makes an object of each signal that it returns, which takes several times as long as the call.
+from _signal import pthread_sigmask
+from _signal import signal as set_handler
+
 # Those that users set handlers for. The faults (SIGSEGV and the like) must always come through.
 BLOCKED = frozenset(
     {
@@ -40,17 +44,17 @@ class Outcome:
 
 def disarm() -> None:
     """Makes SIGINT harmless. A handler, not SIG_IGN, which programs started by the user would inherit."""
-    signal.signal(signal.SIGINT, _ignore)
+    set_handler(signal.SIGINT, _ignore)
 
 
 def block() -> None:
     """Holds signals back until they are unblocked."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 
 
 def unblock() -> None:
     """Lets signals through; the handlers of pending ones run at once and may raise."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
 
 def run_armed(function: Callable, *arguments: object) -> Outcome:
@@ -88,7 +92,7 @@ def _attempt(outcome: Outcome, function: Callable, arguments: tuple) -> None:
     try:
         if not outcome.is_started:
             outcome.is_started = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            set_handler(signal.SIGINT, signal.default_int_handler)
             unblock()
             outcome.value = function(*arguments)
     except KeyboardInterrupt:

@@ -28,6 +28,7 @@ class IPythonEngine(Engine):
 
     def __init__(self, channel: Channel, commands: ShellCommands, packages: PackagePath):
         super().__init__()
+        self._channel = channel
         self._shell = KernelShell.instance(
             config=_config(), channel=channel, commands=commands, packages=packages, loop=self.loop
         )
@@ -86,11 +87,16 @@ class IPythonEngine(Engine):
             transformed, failure = code, sys.exc_info()
         known = {"transformed_cell": transformed, "preprocessing_exc_tuple": failure}
         coroutine = shell.run_cell_async(code, store_history=True, **known)
-        is_async = shell.should_run_async(code, **known) or (failure is None and needs_running_loop(transformed))
+        may_await = "await" in transformed or "async" in transformed
+        is_async = (may_await and shell.should_run_async(code, **known)) or (
+            failure is None and needs_running_loop(transformed)
+        )
         result = None
         try:
             result = self.loop.run(coroutine) if is_async else _run_to_end(coroutine)
         finally:
+            if any(shell.events.callbacks[event] for event in ("post_execute", "post_run_cell")):
+                self._channel.release()
             shell.events.trigger("post_execute")
             shell.events.trigger("post_run_cell", result)
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from IPython.core.formatters import BaseFormatter
+from IPython.core.formatters import BaseFormatter, DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import ObjectName, Set, Unicode, observe
 from traitlets.config.configurable import Configurable
@@ -23,6 +23,33 @@ FIGURE_FORMATS = {
     "svg": (SVG, "svg", 1),
     "pdf": (PDF, "pdf", 1),
 }
+
+
+TEXT = "text/plain"
+# Classes without any method of display, and what the formatters call them where they are registered by name.
+BUILT_IN = {
+    kind: frozenset((base.__module__, base.__name__) for base in kind.__mro__)
+    for kind in (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, range)
+}
+
+
+class ValueFormatter(DisplayFormatter):
+    """Asks about plain Python values only who may have something to say of them: most formatters never do."""
+
+    def format(self, obj: object, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        if type(obj) in BUILT_IN and not include and not _may_print(self.mimebundle_formatter, obj):
+            include = {kind for kind, each in self.formatters.items() if kind == TEXT or _may_print(each, obj)}
+        return super().format(obj, include=include, exclude=exclude)
+
+
+def _may_print(formatter: BaseFormatter, value: object) -> bool:
+    """Whether somebody has registered a function that may be for the plain value."""
+    kind = type(value)
+    return (
+        id(value) in formatter.singleton_printers
+        or not formatter.type_printers.keys().isdisjoint(kind.__mro__)
+        or not formatter.deferred_printers.keys().isdisjoint(BUILT_IN[kind])
+    )
 
 
 class DataFormatter(BaseFormatter):

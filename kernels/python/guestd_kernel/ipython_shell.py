@@ -7,7 +7,8 @@ import os
 import sys
 import tempfile
 import traceback
-from types import TracebackType
+from opcode import opname
+from types import CodeType, FrameType, TracebackType
 
 from IPython.core import page
 from IPython.core.autocall import ExitAutocall
@@ -19,15 +20,28 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.profiledir import ProfileDir
 from traitlets import Any, Type, default, observe
 
-from . import figures, interrupts
+from . import figures, interrupts, ipython_formatters
 from .engine import MODULE_NAMES
 from .errors import CellError, hide_driver, user_frames
+
+
+# Instructions that show the value of a statement; whoever calls the hook by name has another one.
+SHOWING = ("PRINT_EXPR", "CALL_INTRINSIC_1")
 
 
 class ResultHook(DisplayHook):
     """Sends the value of a cell."""
 
     has_main = False  # whether the running cell has had its main result
+    is_last = False  # whether nothing of the cell runs behind the value that is being shown
+
+    def __call__(self, result: object = None) -> None:
+        self.is_last = self.shell.ends_with(sys._getframe(1))
+        super().__call__(result)
+
+    def quiet(self) -> bool:
+        # The base looks for the token, which takes longer than all of a small cell.
+        return any(";" in cell for cell in self.shell.history_manager.input_hist_parsed[-1:]) and super().quiet()
 
     def start_displayhook(self) -> None:
         self._is_active = True
@@ -38,7 +52,7 @@ class ResultHook(DisplayHook):
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
         is_main = not self.has_main
         self.has_main = True
-        self.shell.channel.result(format_dict, is_main)
+        self.shell.channel.result(format_dict, is_main, self.is_last)
 
     def log_output(self, format_dict: dict) -> None:
         pass  # kept outputs would grow without end
@@ -105,6 +119,7 @@ class KernelShell(InteractiveShell):
     packages = Any()
     loop = Any()
     cell_error: CellError | None = None
+    running_code: CodeType | None = None
 
     @default("exiter")
     def _exiter_default(self) -> Exit:
@@ -132,6 +147,10 @@ class KernelShell(InteractiveShell):
             self.init_user_ns()
             self.user_ns["__name__"] = "__main__"
 
+    def init_display_formatter(self) -> None:
+        self.display_formatter = ipython_formatters.ValueFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
     def init_displayhook(self) -> None:
         super().init_displayhook()
         self.display_trap = ResultTrap(hook=self.displayhook)
@@ -139,6 +158,17 @@ class KernelShell(InteractiveShell):
     def init_hooks(self) -> None:
         super().init_hooks()
         self.set_hook("show_in_pager", page.as_hook(_print_page), 0)
+
+    async def run_code(self, code_obj: CodeType, *args: object, **kwargs: object) -> bool:
+        self.channel.release()
+        self.running_code = code_obj
+        return await super().run_code(code_obj, *args, **kwargs)
+
+    def ends_with(self, frame: FrameType) -> bool:
+        """Whether `frame` shows the value of the cell's last expression: only that is shown, and nothing comes behind it."""
+        code = frame.f_code
+        is_shown = code is self.running_code and opname[code.co_code[frame.f_lasti]] in SHOWING
+        return is_shown and self.ast_node_interactivity == "last_expr"
 
     def enable_gui(self, gui: str | None = None) -> None:
         pass  # there is no display for one

@@ -110,7 +110,7 @@ class Kernel:
                 self._engine.use_up(count)
             if error is not None:
                 self._report(error)
-            failure = self._run(figures.show_open, self._engine.show)
+            failure = self._show_figures() if figures.is_in_use() else None
             if failure is not None and error is None:
                 error = failure
                 self._report(error)
@@ -127,6 +127,10 @@ class Kernel:
             error = CellError.of(outcome.raised)
         self._end_forked_child(error)
         return error
+
+    def _show_figures(self) -> CellError | None:
+        self._channel.release()  # drawing may say something
+        return self._run(figures.show_open, self._engine.show)
 
     def _report(self, error: CellError) -> None:
         self._channel.error(error.name, error.value, error.trace)

@@ -125,7 +125,7 @@ class PlainEngine(Engine):
         value = self._execute(ast.Expression(shown.value), name, "eval", is_in_loop)
         if value is not None and not _ends_with_semicolon(code):
             self._remember(value, count)
-            self._channel.result(plain_display.bundle(value), True)
+            self._channel.result(plain_display.bundle(value), True, is_last=True)
 
     def _execute(self, tree: ast.AST, name: str, mode: str, is_in_loop: bool) -> object:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._flags
