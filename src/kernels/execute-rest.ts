@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { ExecuteBody } from "../contracts/interpreter.ts";
+import { HeldStart } from "../edge/held-start.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -12,6 +13,8 @@ import type { Run } from "./types.ts";
 
 /** A quiet stream says that it is alive: clients and proxies cut silent connections. */
 const KEEPALIVE_MS = 5000;
+/** What announces a cell waits this long for what the cell says. */
+const ANNOUNCE_MS = 5;
 const KEEPALIVE = asciiLine({ type: "keepalive" });
 const END = asciiLine({ type: "end_of_execution" });
 
@@ -43,10 +46,11 @@ async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
     throw kernelFailure("Failed to create context", error);
   });
   const run = context.execute({ code, envs: envs ?? {}, timeoutMs: timeoutMs ?? undefined }, c.var.request.signal);
-  // Headers go out now: a queued cell's client must see that it was accepted.
+  using start = new HeldStart(c.env.outgoing, ANNOUNCE_MS);
+  // Headers do not wait for the cell: a queued cell's client must see that it was accepted.
   c.env.outgoing.writeHead(200, { "Content-Type": "application/x-ndjson", "Guestd-Run-Id": run.id });
   c.env.outgoing.flushHeaders();
-  await pump(cellLines(run, c.var.request.signal), c.env.outgoing, {
+  await pump(cellLines(run, start, c.var.request.signal), c.env.outgoing, {
     headers: {},
     keepalive: { bytes: KEEPALIVE, everyMs: KEEPALIVE_MS, isFromStart: true },
   });
@@ -54,9 +58,10 @@ async function execute(c: EdgeContext, contexts: Contexts): Promise<Response> {
 }
 
 /** What a cell says as lines of the stream. Whatever ends the cell, the last line says so. */
-async function* cellLines(run: Run, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* cellLines(run: Run, start: HeldStart, signal: AbortSignal): AsyncGenerator<Buffer> {
   for await (const output of cellOutput(run, signal)) {
     const isText = output.type === "text";
+    if (isText || output.event.type !== "start") start.release();
     yield asciiLine(isText ? wireText(output.stream, output.text, output.timeMs) : wireEvent(output.event));
   }
   const { interruption } = await run.ended;
