@@ -104,7 +104,7 @@ export class Contexts implements AsyncDisposable {
   async default(name: string, before?: Promise<void>): Promise<CodeContext> {
     const known = this.#defaults.get(this.languageOf(name));
     if (known) return known.created;
-    const context = this.#build({ language: name });
+    const context = this.#build({ language: name }, { isAtStart: before !== undefined });
     const created = this.#start(context, before);
     this.#defaults.set(context.language, { context, created });
     created.catch(() => this.#forgetDefault(context));
@@ -118,7 +118,7 @@ export class Contexts implements AsyncDisposable {
    */
   async create(request: ContextRequest): Promise<CodeContext> {
     this.#makeRoom();
-    return this.#start(this.#build(request));
+    return this.#start(this.#build(request, { isAtStart: false }));
   }
 
   /** After a resume: kernels there are and will be draw other random numbers than those of another copy of this machine. */
@@ -177,7 +177,7 @@ export class Contexts implements AsyncDisposable {
     if (this.#isDefault(context)) this.#defaults.delete(context.language);
   }
 
-  #build(request: ContextRequest): CodeContext {
+  #build(request: ContextRequest, { isAtStart }: { isAtStart: boolean }): CodeContext {
     const { registry, exec, runs, log, maxOutputBytes } = this.#options;
     const language = this.languageOf(request.language);
     const user = exec.defaultUser;
@@ -190,7 +190,7 @@ export class Contexts implements AsyncDisposable {
       log,
       maxOutputBytes,
       environment: (account) => registry.environment(language, account),
-      startKernel: (signal) => this.#supply(language).take(cwd, signal),
+      startKernel: (signal) => this.#supply(language).take(cwd, { signal, isAtStart }),
     });
   }
 

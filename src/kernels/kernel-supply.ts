@@ -61,12 +61,14 @@ export class KernelSupply implements AsyncDisposable {
   }
 
   /**
-   * A kernel that is ready, in `cwd` if it can be entered, else at home; with the variables as they are now.
+   * A kernel that is ready, in `cwd` if it can be entered, else at home; with the variables as they are now. One that
+   * guestd itself takes at its start is no use after which a spare is wanted.
    * @throws SandboxError unavailable; the signal's reason when that aborts first
    */
-  async take(cwd: string, signal: AbortSignal): Promise<Kernel> {
+  async take(cwd: string, { signal, isAtStart }: { signal: AbortSignal; isAtStart: boolean }): Promise<Kernel> {
     const kernel = (await this.#takeSpare(cwd)) ?? (await this.#make(cwd, signal));
-    this.#scheduleRefill();
+    const { registry, language } = this.#options;
+    if (!isAtStart || registry.sparePolicy(language) === "always") this.#scheduleRefill();
     return kernel;
   }
 

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CodeSession } from "../helpers/code-contexts.ts";
 import { REPOSITORY, startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { CellStream, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
@@ -51,6 +52,18 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     stream.response.destroy();
     const lines = await execute(daemon.url, { context_id: id, code: "kept" });
     expect(resultOf(lines), JSON.stringify(lines)).toBe("yes");
+  });
+
+  test("works in its directory with the variables of the moment, also when a spare one is ready", async () => {
+    await using first = await CodeSession.open(daemon.url, { language, cwd: "/usr" });
+    const body = JSON.stringify({ envVars: { OWN: "sandbox" } });
+    await daemon.fetch("/init", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    await using second = await CodeSession.open(daemon.url, { language, cwd: "/tmp" });
+    const where = "[process.cwd(), __dirname, require('path').resolve('.'), process.env.OWN].join()";
+    expect(await first.value(where)).toBe("/usr,/usr,/usr,sandbox");
+    expect(await second.value(where)).toBe("/tmp,/tmp,/tmp,sandbox");
+    expect(await first.value("process.pid")).not.toBe(await second.value("process.pid"));
+    await daemon.fetch("/init", { method: "POST", body: "{}" });
   });
 
   test("each call of console.log is an event", async () => {

@@ -67,6 +67,18 @@ describe("a kernel is kept ready", () => {
     await until(() => kernels() === 3);
   });
 
+  test("not after the one that guestd itself takes at its start, unless always", async () => {
+    place.addKernel("early", `echo '${TOY_ANSWER}'`, { spares: "afterUse", isDefault: true });
+    const contexts = place.open();
+    await contexts.createDefaults();
+    // Its spare would have come first.
+    await contexts.create({ language: "spared" });
+    await until(() => kernels() === contexts.list().length + 1);
+    expect(contexts.list().map(({ language }) => language)).toEqual(["early", "quick", "spared"]);
+    await contexts.create({ language: "early" });
+    await until(() => kernels() === contexts.list().length + 2);
+  });
+
   test("as many as are wanted, none for a language that wants none", async () => {
     const contexts = place.open({ spareKernels: 2 });
     await contexts.create({ language: "spared" });
