@@ -19,24 +19,13 @@ import jdk.jshell.spi.ExecutionEnv;
 
 /** Runs cells in JShell: snippet by snippet, until one fails. */
 final class Evaluator {
-  private static final List<String> IMPORTS =
-      List.of(
-          "java.io.*",
-          "java.math.*",
-          "java.net.*",
-          "java.nio.file.*",
-          "java.util.*",
-          "java.util.concurrent.*",
-          "java.util.function.*",
-          "java.util.prefs.*",
-          "java.util.regex.*",
-          "java.util.stream.*");
-
   private final SnippetRunner runner;
   private final JShell shell;
   private final SourceCodeAnalysis analysis;
   private final Traceback traceback;
   private final Magics magics;
+  private final Imports imports;
+  private final GeneratedClasses classes;
 
   Evaluator(Channel channel) {
     runner = new SnippetRunner(channel);
@@ -45,15 +34,18 @@ final class Evaluator {
     analysis = shell.sourceCodeAnalysis();
     traceback = new Traceback(shell);
     magics = new Magics(shell);
+    imports = new Imports(shell);
+    classes = new GeneratedClasses(shell);
     shell.addToClasspath(System.getProperty("java.class.path"));
-    for (String name : IMPORTS) shell.eval("import " + name + ";");
-    shell.eval("import static guestd.kernel.Notebook.*;");
+    // The first snippet takes long: better before somebody waits for it.
+    for (SnippetEvent event : shell.eval("1 + 1")) finish(event.snippet());
   }
 
   /** Runs a cell. Returns what its last expression has come to, by MIME type; null when that is nothing to show. */
   Map<String, Object> run(Cell cell) throws CellError {
     runner.begin();
     try {
+      imports.bring(cell.source());
       return runSnippets(cell);
     } catch (CellError error) {
       throw runner.isInterrupted() ? CellError.interrupted() : error;
@@ -115,13 +107,19 @@ final class Evaluator {
       Snippet snippet = event.snippet();
       traceback.note(snippet, place);
       if (event.status() == Status.REJECTED) throw Diagnostics.error(shell, snippet, place);
+      finish(snippet);
       if (event.exception() != null) throw traceback.error(event.exception());
       if (event.status() == Status.RECOVERABLE_NOT_DEFINED) unresolved.add(snippet);
       if (snippet.subKind() == SubKind.ASSIGNMENT_SUBKIND) runner.dropResult();
-      // JShell would keep the value as `$3`, and read the names of all that it keeps for each snippet to come.
-      if (snippet.subKind() == SubKind.TEMP_VAR_EXPRESSION_SUBKIND) shell.drop(snippet);
     }
     return unresolved;
+  }
+
+  /** Lets go of what nothing can name any more. */
+  private void finish(Snippet snippet) {
+    // JShell would keep the value as `$3`, and read the names of all that it keeps for each snippet to come.
+    if (snippet.subKind() == SubKind.TEMP_VAR_EXPRESSION_SUBKIND) shell.drop(snippet);
+    if (!shell.status(snippet).isActive() || !snippet.kind().isPersistent()) classes.forget(snippet);
   }
 
   /** What was declared before the things it needs is fine when they have come by the end of the cell. */
