@@ -20,13 +20,14 @@ export interface KnownFile {
   mayHaveMetadata: boolean | Promise<boolean>;
 }
 
-/** Builds entries of what `access` may look at, asking for each account name once. Short-lived: one per call of a caller's. */
+/** Builds entries of what `access` may look at, asking for each account name and writing each mode once. Short-lived: one per call of a caller's. */
 export class EntryReader {
   readonly access: FileAccess;
   readonly #users: Users;
   readonly #metadata: MetadataStore;
   readonly #owners = new Map<bigint, string>();
   readonly #groups = new Map<bigint, string>();
+  readonly #permissions = new Map<bigint, string>();
 
   constructor(deps: { access: FileAccess; users: Users; metadata: MetadataStore }) {
     this.access = deps.access;
@@ -79,7 +80,7 @@ export class EntryReader {
       mode: Number(link.target?.mode ?? 0) & 0o777,
       ownMode: Number(stats.mode),
       linkCount: Number(stats.nlink),
-      permissions: permissionsText(Number(stats.mode)),
+      permissions: this.#permissionsOf(stats.mode),
       owner: this.#owner(stats.uid),
       group: this.#group(stats.gid),
       modifiedTime: fileTime(stats.mtimeNs),
@@ -103,6 +104,12 @@ export class EntryReader {
     } catch {
       return shownPath; // what the contract says of links that lead nowhere
     }
+  }
+
+  #permissionsOf(mode: bigint): string {
+    const known = this.#permissions.get(mode) ?? permissionsText(Number(mode));
+    this.#permissions.set(mode, known);
+    return known;
   }
 
   #owner(uid: bigint): string {

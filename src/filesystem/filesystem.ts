@@ -44,16 +44,23 @@ export class Filesystem {
     }
   }
 
+  /** All of {@link entries}. */
+  async list(path: string, depth: number, caller: Caller): Promise<Entry[]> {
+    const all: Entry[] = [];
+    for await (const some of this.entries(path, depth, caller)) all.push(...some);
+    return all;
+  }
+
   /**
-   * What is in a directory, `depth` levels deep: parents before children, siblings in the order of their bytes.
+   * What is in a directory, `depth` levels deep, some entries at a time: parents before children, siblings in the order of their bytes.
    * @throws SandboxError not_found, invalid_argument (not a directory), failed_precondition (links in a circle), permission_denied, internal
    */
-  async list(path: string, depth: number, caller: Caller): Promise<Entry[]> {
+  async *entries(path: string, depth: number, caller: Caller): AsyncGenerator<Entry[]> {
     const shownRoot = this.#resolve(path, caller);
     const access = this.#access(caller);
     const root = await resolveDirectory(access, shownRoot);
     try {
-      return await listTree(root, { reader: this.#reader(access), shownRoot, depth, signal: caller.signal });
+      yield* listTree(root, { reader: this.#reader(access), shownRoot, depth, signal: caller.signal });
     } catch (error) {
       if (errnoName(error) === undefined) throw error;
       if (isMissing(error)) throw notFound(`directory not found: open ${root}`, error);

@@ -19,32 +19,44 @@ export interface ListOptions {
 }
 
 /**
- * Everything in directory `root`, parents before children, siblings in the order of their bytes. Links are listed, not followed.
- * What vanishes meanwhile is left out; what may not be looked at is listed without details.
+ * Everything in directory `root`, some entries at a time: parents before children, siblings in the order of their bytes. Links are
+ * listed, not followed. What vanishes meanwhile is left out; what may not be looked at is listed without details.
  * @throws the system error of reading `root`
  */
-export async function listTree(root: string, options: ListOptions): Promise<Entry[]> {
-  const into: Entry[] = [];
+export function listTree(root: string, options: ListOptions): AsyncGenerator<Entry[]> {
   const shown = posix.normalize(options.shownRoot).replace(/\/$/, "");
-  await listInto(into, Buffer.from(root), shown, options);
-  return into;
+  return options.depth > 1 ? listDeep(Buffer.from(root), shown, options) : listFlat(Buffer.from(root), shown, options);
 }
 
-async function listInto(into: Entry[], directory: Buffer, shown: string, options: ListOptions): Promise<void> {
-  options.signal?.throwIfAborted();
-  for await (const children of readChildren(directory, shown, options.reader)) {
-    for (const pending of children) {
-      const child = pending instanceof Promise ? await pending : pending;
-      into.push(child.entry);
-      if (options.depth > 1 && child.isDirectory) await listBelow(into, child, options);
+async function* listFlat(directory: Buffer, shown: string, options: ListOptions): AsyncGenerator<Entry[]> {
+  for await (const children of readChildren(directory, shown, options)) {
+    yield children.map(({ entry }) => entry);
+  }
+}
+
+/** A directory is read to its end before those in it: of a tree of any depth one is open at a time. */
+async function* listDeep(directory: Buffer, shown: string, options: ListOptions): AsyncGenerator<Entry[]> {
+  const slices: Child[][] = [];
+  for await (const children of readChildren(directory, shown, options)) slices.push(children);
+  for (const children of slices) {
+    let entries: Entry[] = [];
+    for (const child of children) {
+      entries.push(child.entry);
+      if (!child.isDirectory) continue;
+      yield entries;
+      entries = [];
+      yield* listBelow(child, options);
     }
+    yield entries;
   }
 }
 
 /** One level further down. A directory that cannot be read, or is gone, has no children to list. */
-async function listBelow(into: Entry[], parent: Child, options: ListOptions): Promise<void> {
+async function* listBelow(parent: Child, options: ListOptions): AsyncGenerator<Entry[]> {
+  const depth = options.depth - 1;
+  const list = depth > 1 ? listDeep : listFlat;
   try {
-    await listInto(into, parent.path, parent.entry.path, { ...options, depth: options.depth - 1 });
+    yield* list(parent.path, parent.entry.path, { ...options, depth });
   } catch (error) {
     if (errnoName(error) === undefined) throw error;
   }
@@ -58,12 +70,13 @@ interface Child {
   isDirectory: boolean;
 }
 
-/** Children in order of their names' bytes, some at a time; those that take another look come as promises, which never reject. */
+/** Children in order of their names' bytes, some at a time. */
 async function* readChildren(
   directory: Buffer,
   shown: string,
-  reader: EntryReader,
-): AsyncGenerator<(Child | Promise<Child>)[]> {
+  { reader, signal }: ListOptions,
+): AsyncGenerator<Child[]> {
+  signal?.throwIfAborted();
   const describe = ({ name, type, stats, hasAttributes }: ListedEntry): Child | Promise<Child> => {
     const shownPath = `${shown}/${name.toString("utf8")}`;
     const path = Buffer.concat([directory, SLASH, name]);
@@ -73,6 +86,9 @@ async function* readChildren(
     return entry.then((known) => ({ entry: known, path, isDirectory: isDirectory(stats) }));
   };
   for await (const slice of reader.access.list(directory, METADATA_PREFIX)) {
-    yield slice.map(describe);
+    signal?.throwIfAborted();
+    const children: Child[] = [];
+    for (const pending of slice.map(describe)) children.push(pending instanceof Promise ? await pending : pending);
+    yield children;
   }
 }

@@ -25,9 +25,9 @@ export function filesystemRpcRoutes(filesystem: Filesystem): Route[] {
       const entry = await filesystem.move(source, destination, callerOf(call));
       return { entry: entryFor(call)(entry) };
     }),
-    unaryRoute(method.listDir, async ({ path, depth }, call) => {
-      const entries = await filesystem.list(path, Math.max(depth, 1), callerOf(call));
-      return encodeEntryList(entries.values().map(entryFor(call)), call.codec);
+    unaryRoute(method.listDir, ({ path, depth }, call) => {
+      const entries = filesystem.entries(path, Math.max(depth, 1), callerOf(call));
+      return encodeEntryList(inWireForm(entries, entryFor(call)), call.codec);
     }),
     unaryRoute(method.remove, async ({ path }, call) => {
       await filesystem.remove(path, callerOf(call));
@@ -45,6 +45,13 @@ function entryFor({ bindings: { incoming, outgoing } }: Call): (entry: Entry) =>
   if (incoming.headers["user-agent"] !== LEGACY_USER_AGENT) return entryInfo;
   outgoing.setHeader("X-E2B-Legacy-SDK", "true");
   return ({ name, type, path }) => ({ name, type: TYPES[type], path });
+}
+
+async function* inWireForm(
+  entries: AsyncIterable<Entry[]>,
+  toWire: (entry: Entry) => EntryInit,
+): AsyncGenerator<EntryInit[]> {
+  for await (const some of entries) yield some.map(toWire);
 }
 
 const TYPES: Readonly<Record<EntryType, FileType>> = {

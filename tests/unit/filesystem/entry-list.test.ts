@@ -30,17 +30,19 @@ const ENTRIES: EntryInit[] = [
 test.each([0, 1, 6, 64, 65, 206])("writes %i entries as the generated codec does", async (count) => {
   const entries = ENTRIES.slice(0, count);
   const expected = create(ListDirResponseSchema, { entries });
-  expect(JSON.parse((await encodeEntryList(entries, "json")).toString())).toEqual(
+  expect(JSON.parse((await encodeEntryList([entries.slice(0, 3), entries.slice(3)], "json")).toString())).toEqual(
     toJson(ListDirResponseSchema, expected),
   );
-  expect(fromBinary(ListDirResponseSchema, await encodeEntryList(entries, "proto"))).toEqual(expected);
+  expect(
+    fromBinary(ListDirResponseSchema, await encodeEntryList([entries.slice(0, 3), entries.slice(3)], "proto")),
+  ).toEqual(expected);
 });
 
 test("lets others have their turn", async () => {
   const many = Array.from({ length: 20_000 }, () => FULL);
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 0);
-  await encodeEntryList(many, "json");
+  await encodeEntryList([many], "json");
   clearInterval(timer);
   expect(turns).toBeGreaterThan(3);
 });

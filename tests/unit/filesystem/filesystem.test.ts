@@ -151,7 +151,8 @@ test("lets others have their turn while it lists ten thousand files", async () =
   const entries = await files.filesystem.list(files.root, 1, ME);
   clearImmediate(next);
   expect(entries).toHaveLength(10_000);
-  expect(turns).toBeGreaterThan(100);
+  // One for each of the slices, however long they take.
+  expect(turns).toBeGreaterThan(10);
 });
 
 test("stops listing when its caller is gone", async () => {
