@@ -3,7 +3,7 @@ import { NextEvent } from "./next-event.ts";
 import { ECHO_PROGRAM, TERMINAL_SIZE } from "./terminal-programs.ts";
 
 /** A terminal as node-pty gives it, with bytes instead of text. */
-async function open(command: readonly string[], onBytes: (bytes: Buffer) => void): Promise<IPty> {
+export async function openBareTerminal(command: readonly string[], onBytes: (bytes: Buffer) => void): Promise<IPty> {
   const pty = await import("node-pty");
   const [file = "", ...args] = command;
   const terminal = pty.spawn(file, args, { ...TERMINAL_SIZE, encoding: null, name: "xterm-256color" });
@@ -15,7 +15,7 @@ async function open(command: readonly string[], onBytes: (bytes: Buffer) => void
 export async function bareTerminalEcho({ count }: { count: number }): Promise<number[]> {
   const output = new NextEvent();
   const ready = output.next();
-  const terminal = await open(ECHO_PROGRAM, () => output.happened());
+  const terminal = await openBareTerminal(ECHO_PROGRAM, () => output.happened());
   const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()));
   await ready;
   const times: number[] = [];
@@ -40,7 +40,7 @@ export async function bareTerminalDrain({
   await import("node-pty"); // its loading is not the terminal's time
   const began = performance.now();
   let bytes = 0;
-  const terminal = await open(command, (chunk) => (bytes += chunk.length));
+  const terminal = await openBareTerminal(command, (chunk) => (bytes += chunk.length));
   await new Promise<void>((resolve) => terminal.onExit(() => resolve()));
   return { bytes, seconds: (performance.now() - began) / 1000 };
 }

@@ -47,8 +47,11 @@ export async function benchTerminals(): Promise<void> {
 }
 
 async function benchEcho(daemon: BuiltDaemon, bare: BareProcess): Promise<void> {
-  const sides = await interleave<"ours" | "bare", number[]>(ECHO_ROUNDS, {
+  await using serving = await startBare();
+  const server = await serving.run("http", undefined);
+  const sides = await interleave<"ours" | "bare" | "http", number[]>(ECHO_ROUNDS, {
     ours: () => timeEchoes(daemon, KEYS_PER_ROUND),
+    http: () => timeEchoes(server, KEYS_PER_ROUND),
     bare: () => bare.run("terminalEcho", { count: KEYS_PER_ROUND }),
   });
   report({
@@ -62,6 +65,15 @@ async function benchEcho(daemon: BuiltDaemon, bare: BareProcess): Promise<void> 
     unit: "ms",
     ours: quantile(sides.ours.flat(), 0.99),
     bare: quantile(sides.bare.flat(), 0.99),
+  });
+  const [ours, http] = [sides.ours.map(median), sides.http.map(median)];
+  report({
+    what: "terminal, echo of a key, p50, against bare HTTP",
+    unit: "ms",
+    ours: median(ours),
+    bare: median(http),
+    ratio: pairedRatio(ours, http),
+    note: "bare: node:http in a process of its own that writes to node-pty's terminal what it is sent, and sends what that prints",
   });
 }
 
@@ -97,9 +109,9 @@ async function whyUnavailable(daemon: BuiltDaemon): Promise<string | undefined> 
   return error ?? (exitCode === 0 ? undefined : "Start with `pty` gives the program no terminal");
 }
 
-async function timeEchoes(daemon: BuiltDaemon, count: number): Promise<number[]> {
-  using output = await Connection.open(daemon.port);
-  using keys = await Connection.open(daemon.port);
+async function timeEchoes({ port }: Pick<BuiltDaemon, "port">, count: number): Promise<number[]> {
+  using output = await Connection.open(port);
+  using keys = await Connection.open(port);
   const data = new NextEvent();
   const ready = data.next();
   const stream = startInTerminal(output, ECHO_PROGRAM, { onData: () => data.happened() });
