@@ -1,4 +1,5 @@
 import { SandboxError } from "../errors.ts";
+import { onAbort } from "../lib/abort.ts";
 import { Notifier } from "../lib/notifier.ts";
 import { BLOCK_BYTES, giveBlock } from "./block-pool.ts";
 import {
@@ -195,6 +196,7 @@ export class RunLog {
     const { from, follow, signal, streams = LOG_STREAMS, maxBatchBytes } = options;
     let cursor = this.#seek(from, streams);
     using reader = follow && !this.#isClosed ? this.#pacer.join(cursor?.block.start ?? this.#position) : undefined;
+    using _wakeUp = signal && onAbort(signal, () => this.#changed.notify());
     for (;;) {
       signal?.throwIfAborted();
       const batch: LogChunk[] = [];
@@ -224,7 +226,7 @@ export class RunLog {
       }
       if (this.#isDisposed) throw this.#trimmed();
       if (!follow || this.#isClosed) return;
-      await this.#changed.wait(signal);
+      await this.#changed.wait();
     }
   }
 
