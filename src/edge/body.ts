@@ -13,13 +13,7 @@ export async function readBody(
 ): Promise<Buffer> {
   const declared = Number(incoming.headers["content-length"] ?? 0);
   if (declared > maxBytes) throw bodyTooLarge(maxBytes);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of bodyChunks(incoming)) {
-    size += chunk.length;
-    if (size > maxBytes) throw bodyTooLarge(maxBytes);
-    chunks.push(chunk);
-  }
+  const { chunks, size } = await collect(incoming, maxBytes);
   if (chunks.length === 1 && chunks[0]) return chunks[0];
   const body = takeMemory(size);
   let at = 0;
@@ -28,6 +22,31 @@ export async function readBody(
     releaseMemory(chunk);
   }
   return body;
+}
+
+/** The pieces of a body. With listeners, not an iterator: most bodies are one small piece, and an iterator costs more than that takes. */
+async function collect(incoming: IncomingMessage, maxBytes: number): Promise<{ chunks: Buffer[]; size: number }> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const fail = (cause?: Error): void => {
+    if (!incoming.readableEnded) reject(brokeOff(cause));
+  };
+  incoming
+    .on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) return void chunks.push(chunk);
+      // The rest is read all the same, and thrown away, as below.
+      chunks.length = 0;
+      reject(bodyTooLarge(maxBytes));
+    })
+    .on("end", resolve)
+    .on("error", fail)
+    .on("close", () => fail());
+  if (incoming.readableEnded) resolve();
+  else if (incoming.destroyed) fail();
+  await promise;
+  return { chunks, size };
 }
 
 /**
@@ -39,10 +58,14 @@ export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Buf
   try {
     for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) yield chunk;
   } catch (error) {
-    throw new SandboxError("canceled", "the request body broke off", { cause: error });
+    throw brokeOff(error);
   } finally {
     incoming.resume();
   }
+}
+
+function brokeOff(cause: unknown): SandboxError {
+  return new SandboxError("canceled", "the request body broke off", { cause });
 }
 
 function bodyTooLarge(maxBytes: number): SandboxError {

@@ -7,7 +7,7 @@ export interface Call {
   /** User of Basic authentication, if one was named. */
   user: string | undefined;
   /** Aborts when the client goes away or the RPC's deadline passes. */
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   /** The client's deadline in ms from now, if it set one. */
   timeoutMs: number | undefined;
   codec: Codec;
@@ -23,10 +23,19 @@ export function readCall(c: EdgeContext, codec: Codec, options: { ownsDeadline: 
   const timeoutMs = parseTimeout(c.req.header("connect-timeout-ms"));
   const { request } = c.var;
   const hasTimer = timeoutMs !== undefined && !options.ownsDeadline;
-  const signal = hasTimer
+  const timed = hasTimer
     ? AbortSignal.any([request.signal, AbortSignal.timeout(Math.min(timeoutMs, 2 ** 31 - 1))])
-    : request.signal;
-  return { user: request.user, signal, timeoutMs, codec, bindings: c.env };
+    : undefined;
+  return {
+    user: request.user,
+    timeoutMs,
+    codec,
+    bindings: c.env,
+    // Most handlers never ask for it.
+    get signal() {
+      return timed ?? request.signal;
+    },
+  };
 }
 
 function parseTimeout(header: string | undefined): number | undefined {
