@@ -34,6 +34,8 @@ export interface ContextsOptions {
   memoryLookMs?: number;
   /** How long spares stay that are only wanted after use. */
   spareIdleMs?: number;
+  /** How long a kernel that is ready may take to be set up. */
+  answerMs?: number;
 }
 
 /** How many contexts there can be, and for how long. */

@@ -1,6 +1,7 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
+import { withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { ForkServerSeat } from "./fork-server-seat.ts";
@@ -25,6 +26,8 @@ export interface KernelSupplyOptions {
   memoryLookMs?: number;
   /** How long spares stay that are only wanted after use; ten minutes unless given. */
   spareIdleMs?: number;
+  /** How long a kernel that is ready may take to be set up; five seconds unless given. */
+  answerMs?: number;
   /** From now on kernels have more loaded than those that were taken so far. */
   onLoaded: () => void;
 }
@@ -34,6 +37,8 @@ const REFILL_DELAY_MS = 20;
 /** A language that wants spares after its use does not want them for ever. */
 const SPARE_IDLE_MS = 600_000;
 const MEMORY_LOOK_MS = 10_000;
+/** A kernel answers in milliseconds. One that was stopped, which its user may do, never does. */
+const ANSWER_MS = 5000;
 
 /**
  * Where kernels of one language come from: a spare one that is ready, else one that the fork server forks, else one that is
@@ -66,7 +71,7 @@ export class KernelSupply implements AsyncDisposable {
    * @throws SandboxError unavailable; the signal's reason when that aborts first
    */
   async take(cwd: string, { signal, isAtStart }: { signal: AbortSignal; isAtStart: boolean }): Promise<Kernel> {
-    const kernel = (await this.#takeSpare(cwd)) ?? (await this.#make(cwd, signal));
+    const kernel = (await this.#takeSpare(cwd, signal)) ?? (await this.#make(cwd, signal));
     const { registry, language } = this.#options;
     if (!isAtStart || registry.sparePolicy(language) === "always") this.#scheduleRefill();
     return kernel;
@@ -89,10 +94,10 @@ export class KernelSupply implements AsyncDisposable {
     await this.#forkServer[Symbol.asyncDispose]();
   }
 
-  async #takeSpare(cwd: string): Promise<Kernel | undefined> {
+  async #takeSpare(cwd: string, signal: AbortSignal): Promise<Kernel | undefined> {
     for (let spare = this.#spares.shift(); spare; spare = this.#spares.shift()) {
       // oxlint-disable-next-line no-await-in-loop -- the next one is only touched when this one is no use
-      if (await this.#settle(spare, cwd)) return spare;
+      if (await this.#settle(spare, cwd, signal)) return spare;
       void spare.close();
     }
     return undefined;
@@ -120,7 +125,7 @@ export class KernelSupply implements AsyncDisposable {
     try {
       const open: Parameters<typeof Kernel.start>[0]["open"] = (output) => server.fork(env, output);
       const kernel = await Kernel.start({ open, user, env, byLine: registry.isByLine(language), signal });
-      if (await this.#settle(kernel, cwd)) return kernel;
+      if (await this.#settle(kernel, cwd, signal)) return kernel;
       await kernel.kill();
     } catch (error) {
       if (signal.aborted) throw error;
@@ -132,17 +137,18 @@ export class KernelSupply implements AsyncDisposable {
   }
 
   /** Makes a kernel that is ready what a new one would be. Returns false when it is not fit for that. */
-  async #settle(kernel: Kernel, cwd: string): Promise<boolean> {
-    const { language, registry, exec } = this.#options;
+  async #settle(kernel: Kernel, cwd: string, signal: AbortSignal): Promise<boolean> {
+    const { language, registry, exec, answerMs = ANSWER_MS } = this.#options;
     const user = exec.defaultUser;
     const env = registry.environment(language, user);
     if (kernel.hasExited || kernel.user.uid !== user.uid || !registry.isSameStart(language, kernel.env, env))
       return false;
     try {
-      const adoption = await kernel.adopt(exec.directoryOrHome(cwd, user), env);
+      const adopted = kernel.adopt(exec.directoryOrHome(cwd, user), env);
+      const adoption = await withAbort(adopted, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
       return !adoption.isStale;
     } catch {
-      return false; // it has ended
+      return false; // it has ended, or does not answer
     }
   }
 

@@ -88,6 +88,17 @@ describe("a kernel is kept ready", () => {
     expect(await resultIn(await contexts.create({ language: "spared" }), "cwd")).toBe(place.exec.defaultUser.home);
     await until(() => kernels() === 5);
   });
+
+  test("but nobody waits for one that does not answer", async () => {
+    let looks = 0;
+    const contexts = place.open({ spareKernels: 2, hasFreeMemory: () => (looks += 1) === 1, answerMs: 200 });
+    await contexts.create({ language: "spared" });
+    await until(() => looks === 2); // there is one, and no memory for another
+    const stopped = childrenOf(process.pid).flatMap(childrenOf);
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    expect(await resultIn(await contexts.create({ language: "spared" }), "result 1")).toBe("1");
+    await until(() => stopped.filter(isRunning).length === 1); // what could not be used is no more
+  });
 });
 
 describe("while memory is short", () => {
