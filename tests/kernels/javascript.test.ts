@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { REPOSITORY, startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
-import { CellStream, errorsOf, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+import { CellStream, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -21,27 +21,6 @@ async function createContext(language: string): Promise<string> {
 }
 
 describe.each(["javascript", "typescript"])("%s", (language) => {
-  test("a kernel killed in the middle of a cell is one error, and the context lives", async () => {
-    const id = await createContext(language);
-    const lines = await execute(daemon.url, {
-      context_id: id,
-      code: "process.kill(process.pid, 'SIGKILL'); await null",
-    });
-    expect(errorsOf(lines)).toMatchObject([{ name: "ContextRestarting" }]);
-    expect(lines.at(-1)?.type).toBe("end_of_execution");
-    expect(resultOf(await execute(daemon.url, { context_id: id, code: "6 * 7" }))).toBe("42");
-  });
-
-  test("a kernel killed while idle costs one cell at most", async () => {
-    const id = await createContext(language);
-    const pid = Number(resultOf(await execute(daemon.url, { context_id: id, code: "process.pid" })));
-    process.kill(pid, "SIGKILL");
-    // A cell that is sent before the death is known goes down with the kernel.
-    const next = await execute(daemon.url, { context_id: id, code: "6 * 7" });
-    if (resultOf(next) !== "42") expect(errorsOf(next).map(({ name }) => name)).toEqual(["ContextRestarting"]);
-    expect(resultOf(await execute(daemon.url, { context_id: id, code: "6 * 7" }))).toBe("42");
-  });
-
   test("a client that leaves interrupts its cell and nothing else", async () => {
     const id = await createContext(language);
     const stream = await CellStream.open(daemon.url, {

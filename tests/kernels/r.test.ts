@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { REPOSITORY, startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { CellStream, errorsOf, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+import { CellStream, errorsOf, textOf } from "../unit/kernels/cell-client.ts";
 
 const FOLDER = join(REPOSITORY, "kernels", "r");
 
@@ -31,23 +31,6 @@ async function temporaryFolderOf(session: CodeSession): Promise<string> {
 }
 
 describe("a kernel of R", () => {
-  test("that is killed in the middle of a cell is one error, and the context lives", async () => {
-    await using session = await open();
-    const lines = await session.run("tools::pskill(Sys.getpid(), 9L); Sys.sleep(60)");
-    expect(errorsOf(lines)).toEqual([{ name: "ContextRestarting", value: "Context was restarted: signal SIGKILL" }]);
-    expect(lines.at(-1)?.type).toBe("end_of_execution");
-    expect(await session.value("6 * 7")).toBe("[1] 42");
-  });
-
-  test("that is killed while idle costs one cell at most", async () => {
-    await using session = await open();
-    process.kill(Number((await session.value("Sys.getpid()")).slice("[1] ".length)), "SIGKILL");
-    // A cell that is sent before the death is known goes down with the kernel.
-    const next = await session.run("6 * 7");
-    if (resultOf(next) !== "[1] 42") expect(errorsOf(next).map(({ name }) => name)).toEqual(["ContextRestarting"]);
-    expect(await session.value("6 * 7")).toBe("[1] 42");
-  });
-
   test("goes on after its client has left, with its state", async () => {
     await using session = await open();
     const code = "kept <- 'yes'; cat('up\\n'); Sys.sleep(600)";
