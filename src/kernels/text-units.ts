@@ -5,11 +5,14 @@ const NEWLINE = 0x0a;
 const JOIN_MS = 10;
 /** A line that has not ended within {@link JOIN_MS} has this much longer: one `print` may be many writes, and its program may be held up between them. */
 const OPEN_LINE_MS = 90;
-const MAX_UNIT_BYTES = 32 * 1024;
+/** From here on a unit ends with the next line that does. */
+const FULL_UNIT_BYTES = 32 * 1024;
+/** A line is cut beyond this: it is held in memory until it ends. */
+const MAX_LINE_BYTES = 256 * 1024;
 
 /**
- * Joins what a cell writes into the units that clients get as one event each: quick writes together, cut at barriers and at
- * {@link MAX_UNIT_BYTES}; or a unit a line, for languages whose clients expect that. Order between the streams is kept.
+ * Joins what a cell writes into the units that clients get as one event each: quick writes together, cut at barriers and, when
+ * there is much, behind a line; or a unit a line, for languages whose clients expect that. Order between the streams is kept.
  */
 export class TextUnits implements Disposable {
   readonly #byLine: boolean;
@@ -65,10 +68,19 @@ export class TextUnits implements Disposable {
   }
 
   #hold(bytes: Buffer): void {
-    if (bytes.length === 0) return;
+    const end = this.#bytes + bytes.length < FULL_UNIT_BYTES ? 0 : bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      this.#add(bytes.subarray(0, end));
+      this.flush();
+    }
+    if (end === bytes.length) return;
+    this.#add(bytes.subarray(end));
+    if (this.#bytes >= MAX_LINE_BYTES) this.flush();
+    else this.#timer ??= setTimeout(() => this.#flushLines(), JOIN_MS);
+  }
+
+  #add(bytes: Buffer): void {
     this.#pieces.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
-    if (this.#bytes >= MAX_UNIT_BYTES) this.flush();
-    else this.#timer ??= setTimeout(() => this.#flushLines(), JOIN_MS);
   }
 }

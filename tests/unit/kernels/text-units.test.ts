@@ -82,12 +82,25 @@ describe("writes", () => {
     expect([emitted, vi.getTimerCount()]).toEqual([[], 0]);
   });
 
-  test("beyond the largest unit are cut there, and nothing is lost", () => {
+  test("that are many are cut behind a line, and nothing is lost", () => {
     const { units, emitted } = createUnits();
-    for (let index = 0; index < 50; index += 1) units.write("stdout", Buffer.alloc(3000, "x"));
+    const line = `${"x".repeat(99)}\n`;
+    const all = line.repeat(2000);
+    for (let from = 0; from < all.length; from += 7001) units.write("stdout", text(all.slice(from, from + 7001)));
     units.flush();
-    expect(emitted.map((line) => line.slice("stdout:".length)).join("").length).toBe(150_000);
-    expect(emitted.length).toBeGreaterThan(1);
+    const cut = emitted.map((unit) => unit.slice("stdout:".length));
+    expect(cut.join("")).toBe(all);
+    expect(cut.filter((unit) => !unit.endsWith("\n"))).toEqual([]);
+    expect(cut.length).toBeGreaterThan(3);
+  });
+
+  test("of a long line are one unit, and no more than 256 KiB of it are held", () => {
+    const { units, emitted } = createUnits();
+    for (let index = 0; index < 4; index += 1) units.write("stdout", Buffer.alloc(50_000, "x"));
+    units.write("stdout", text("\n"));
+    expect(emitted.map((unit) => unit.length)).toEqual(["stdout:".length + 200_001]);
+    for (let index = 0; index < 8; index += 1) units.write("stdout", Buffer.alloc(64 * 1024, "x"));
+    expect(emitted.slice(1).map((unit) => unit.length)).toEqual(Array(2).fill("stdout:".length + 256 * 1024));
   });
 });
 
@@ -104,6 +117,14 @@ describe("by line", () => {
     units.write("stdout", text("lo\nwor"));
     units.write("stdout", text("ld\n"));
     expect(emitted).toEqual(["stdout:hello\n", "stdout:world\n"]);
+  });
+
+  test("a long line is one as well", () => {
+    const { units, emitted } = createUnits(true);
+    const line = `${"x".repeat(200_000)}\n`;
+    for (let from = 0; from < line.length; from += 65_536) units.write("stdout", text(line.slice(from, from + 65_536)));
+    units.write("stdout", text("next\n"));
+    expect(emitted).toEqual([`stdout:${line}`, "stdout:next\n"]);
   });
 
   test("a prompt without a line end appears after a while", () => {
