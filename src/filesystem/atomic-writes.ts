@@ -3,7 +3,7 @@ import { errnoName, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { FileDescriptor, FileRights } from "../host/file-access.ts";
 import { fillSpool } from "./content.ts";
-import { O_PATH } from "./directory.ts";
+import { O_PATH } from "../host/libc-cached.ts";
 import { type FileState, stateAfterWriting, stateOf, stateOfOpen } from "./downloads.ts";
 import { syncFile, syncPlace } from "./durability.ts";
 import { directoryError, fileError, isMissing, notRegular } from "./failures.ts";

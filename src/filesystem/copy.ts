@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { errnoName, SandboxError } from "../errors.ts";
 import type { FileAccess, FileDescriptor, FilePath, FileStats } from "../host/file-access.ts";
-import { Directory, O_PATH } from "./directory.ts";
+import { O_PATH } from "../host/libc-cached.ts";
+import { Directory } from "./directory.ts";
 import { isUnsupported } from "./failures.ts";
 import type { Owner } from "./owner.ts";
 import { kindOf } from "./stats.ts";

@@ -1,9 +1,8 @@
 import { constants } from "node:fs";
+import { O_PATH } from "../host/libc-cached.ts";
 import type { FileAccess, FileDescriptor, FilePath } from "../host/file-access.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-/** Opens a place in the tree without any right to its content. */
-export const O_PATH = 0o10000000;
 
 /**
  * An open directory. Names are looked up in it whatever becomes of the path that led here: a link that somebody puts in that path
@@ -55,7 +54,8 @@ export class Directory implements Disposable {
 
   /** Device and inode number: the same for two open directories that are one. */
   identity(): Promise<{ dev: bigint; ino: bigint }> {
-    this.#identity ??= this.#file.stat();
+    // That never changes.
+    this.#identity ??= Promise.resolve(this.#file.statCached() ?? this.#file.stat());
     return this.#identity;
   }
 

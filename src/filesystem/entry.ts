@@ -37,7 +37,8 @@ export class EntryReader {
 
   /** The entry at `path`. @throws the system error of lstat */
   async read(path: string): Promise<Entry> {
-    return this.describe(await this.access.lstat(path), path, path);
+    const cached = this.#metadata.ifUpToDate(this.access.lstatCached(path), path);
+    return this.describe(cached ?? (await this.access.lstat(path)), path, path);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
-import type { FileDescriptor } from "../host/file-access.ts";
+import type { FileDescriptor, FileStats } from "../host/file-access.ts";
 import type { Content } from "./content.ts";
 import { fileError, directoryError, isMissing, isNoSpace, noSpace, notRegular } from "./failures.ts";
 import type { FileLocks } from "./file-locks.ts";
@@ -72,10 +72,10 @@ export class FileWriter {
   async #overwrite(place: Place, write: Write): Promise<boolean> {
     await using file = await openExisting(place, write.shownPath);
     if (!file) return false;
-    const first = await file.stat();
+    const first = await this.#look(file);
     if (!isRegular(first)) throw notRegular(write.shownPath);
     using turn = await this.#locks.ofFile(first);
-    const before = turn.hasWaited ? await file.stat() : first;
+    const before = turn.hasWaited ? await this.#look(file) : first;
     await giveExisting(file, write.owner);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => giveBack(file, { uid: Number(before.uid), gid: Number(before.gid) }));
@@ -84,6 +84,10 @@ export class FileWriter {
     await replaceContent(file, Number(before.size), write);
     undo.move();
     return true;
+  }
+
+  async #look(file: FileDescriptor): Promise<FileStats> {
+    return this.#metadata.ifUpToDate(file.statCached(), file.self) ?? (await file.stat());
   }
 
   /** False when there is something of that name. */

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { errnoName } from "../errors.ts";
-import { type Directory, O_PATH } from "./directory.ts";
+import { O_PATH } from "../host/libc-cached.ts";
+import type { Directory } from "./directory.ts";
 import type { Owner } from "./owner.ts";
 import { removeTree } from "./remove.ts";
 import { temporaryName } from "./staged-file.ts";

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { errnoText, SandboxError } from "../errors.ts";
-import type { FileAccess, FileDescriptor, FilePath } from "../host/file-access.ts";
+import type { FileAccess, FileDescriptor, FilePath, FileStats } from "../host/file-access.ts";
 import type { Mounts } from "../host/mounts.ts";
 import { fileError, isNoSpace, isUnsupported, noSpace } from "./failures.ts";
 import type { Metadata } from "./types.ts";
@@ -52,6 +52,11 @@ export class MetadataStore {
     const isNetwork = this.#mounts.isNetwork(dev, path);
     if (typeof isNetwork === "boolean") return isNetwork || access.hasAttributes(path, METADATA_PREFIX);
     return isNetwork.then((known) => known || access.hasAttributes(path, METADATA_PREFIX));
+  }
+
+  /** What `cached` says if that is surely up to date. */
+  ifUpToDate(cached: FileStats | undefined, path: FilePath): FileStats | undefined {
+    return cached && this.#mounts.isKnownLocal(cached.dev, path) ? cached : undefined;
   }
 
   /** Empty when there is none, or it cannot be read. */

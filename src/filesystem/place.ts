@@ -19,7 +19,7 @@ export class Place implements Disposable {
   #directory: Directory;
   /** Names of directories that are not there, outermost first. */
   #missing: readonly string[];
-  #found: Promise<FileStats | undefined> | undefined;
+  #found: Promise<Pick<FileStats, "mode"> | undefined> | undefined;
 
   constructor(options: { directory: Directory; missing: readonly string[]; name: string; shownPath: string }) {
     this.name = options.name;
@@ -53,8 +53,8 @@ export class Place implements Disposable {
     return this.#directory.child(this.name);
   }
 
-  /** What was there at the first look; undefined: nothing. @throws the system error of lstat */
-  found(): Promise<FileStats | undefined> {
+  /** What kind of file was there at the first look; undefined: nothing. @throws the system error of lstat */
+  found(): Promise<Pick<FileStats, "mode"> | undefined> {
     this.#found ??= this.hasDirectory ? this.#look() : Promise.resolve(undefined);
     return this.#found;
   }
@@ -87,11 +87,10 @@ export class Place implements Disposable {
     this.#directory[Symbol.dispose]();
   }
 
-  async #look(): Promise<FileStats | undefined> {
+  async #look(): Promise<Pick<FileStats, "mode"> | undefined> {
     try {
-      // What the directory is will be asked for next; now it costs no time.
-      const [stats] = await Promise.all([this.access.lstat(this.path), this.#directory.identity()]);
-      return stats;
+      // A file never becomes one of another kind.
+      return this.access.lstatCached(this.path) ?? (await this.access.lstat(this.path));
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import type { FileAccess, FileStats } from "../host/file-access.ts";
-import { Directory, O_PATH } from "./directory.ts";
+import { O_PATH } from "../host/libc-cached.ts";
+import { Directory } from "./directory.ts";
 import { isMissing } from "./failures.ts";
 import { isDirectory, isLink } from "./stats.ts";
 

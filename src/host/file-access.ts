@@ -1,24 +1,11 @@
 import { close, closeSync, fstat, fsync, ftruncate, read, write, writev } from "node:fs";
 import { promisify } from "node:util";
+import { type FileStats, statCached } from "./libc-cached.ts";
 import type { FilePath } from "./libc-files.ts";
 import type { Identity } from "./users.ts";
 
+export type { FileStats } from "./libc-cached.ts";
 export type { FilePath } from "./libc-files.ts";
-
-/** What the system says of a file, all digits. */
-export interface FileStats {
-  dev: bigint;
-  ino: bigint;
-  mode: bigint;
-  nlink: bigint;
-  uid: bigint;
-  gid: bigint;
-  size: bigint;
-  blocks: bigint;
-  atimeNs: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-}
 
 /** What a directory itself says of an entry. */
 export interface DirectoryEntry {
@@ -49,6 +36,11 @@ export interface FileAccess {
   open(path: FilePath, flags: number, mode?: number): Promise<FileDescriptor>;
   stat(path: FilePath): Promise<FileStats>;
   lstat(path: FilePath): Promise<FileStats>;
+  /**
+   * What the kernel tells without waiting for anything; undefined when it cannot, also when nothing is there. What may change can be out of
+   * date unless the file system is local.
+   */
+  lstatCached(path: FilePath): FileStats | undefined;
   /**
    * What is in a directory in the order of the names' bytes, some hundred entries at a time; what vanishes meanwhile is left out.
    * `attributePrefix` begins the names of the extended attributes that matter.
@@ -141,6 +133,11 @@ export class FileDescriptor implements AsyncDisposable {
   /** May write less than all. */
   writev(buffers: readonly Buffer[], position: number): Promise<{ bytesWritten: number }> {
     return calls.writev(this.fd, buffers, position);
+  }
+
+  /** As {@link FileAccess.lstatCached}. */
+  statCached(): FileStats | undefined {
+    return statCached(this.fd);
   }
 
   stat(): Promise<FileStats> {

@@ -50,6 +50,11 @@ export class Mounts {
     return this.#known.get(dev) ?? this.#look(dev, path);
   }
 
+  /** Whether device `dev` is known not to be one; when it is not known by now, it will be soon. */
+  isKnownLocal(dev: bigint, path: FilePath): boolean {
+    return this.isNetwork(dev, path) === false;
+  }
+
   async #look(dev: bigint, path: FilePath): Promise<boolean> {
     try {
       const isNetwork = await isNetworkMount(path);

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { promisify } from "node:util";
 import { type DirectoryEntry, type FileAccess, FileDescriptor, type FilePath, type FileRights } from "./file-access.ts";
 import { callInPool } from "./libc-binding.ts";
+import { lstatCached, O_PATH, openPathCached } from "./libc-cached.ts";
 import * as libc from "./libc-files.ts";
 import * as listing from "./listing/listing.ts";
 
@@ -35,9 +36,13 @@ const LISTING_CALLS: listing.ListingCalls = {
 /** Files with the rights that guestd itself has. */
 export const OWN_FILE_ACCESS: FileAccess = {
   user: undefined,
-  open: async (path, flags, mode) => new FileDescriptor(await calls.open(asPath(path), flags, mode), OWN_FILE_ACCESS),
+  open: async (path, flags, mode) => {
+    const cached = (flags & O_PATH) === 0 ? undefined : openPathCached(path, flags);
+    return new FileDescriptor(cached ?? (await calls.open(asPath(path), flags, mode)), OWN_FILE_ACCESS);
+  },
   stat: (path) => calls.stat(asPath(path), { bigint: true }),
   lstat: (path) => calls.lstat(asPath(path), { bigint: true }),
+  lstatCached,
   list: (path, prefix) => listing.listDirectory(LISTING_CALLS, path, prefix),
   readNames: (path) => calls.readdir(asPath(path), { encoding: "latin1" }),
   readEntries,

@@ -17,6 +17,8 @@ export function userFileAccess(user: Identity, call: CallFile): FileAccess {
     open: async (path, flags, mode) => new FileDescriptor(await call("open", posted(path), flags, mode), access),
     stat: (path) => call("stat", posted(path)),
     lstat: (path) => call("lstat", posted(path)),
+    // Only that thread may look, and asking it takes as long as any other call.
+    lstatCached: () => undefined,
     list: (path, prefix) => listDirectory(listingCalls, path, prefix),
     readNames: (path) => call("readNames", posted(path)),
     readEntries: (path) => call("readEntries", posted(path)),
