@@ -37,8 +37,9 @@ export const IN = {
   ISDIR: 0x40000000,
 } as const;
 const ONLYDIR = 0x01000000;
+const DONT_FOLLOW = 0x02000000;
 const CHANGES =
-  IN.MODIFY | IN.ATTRIB | IN.MOVED_FROM | IN.MOVED_TO | IN.CREATE | IN.DELETE | IN.DELETE_SELF | IN.MOVE_SELF | ONLYDIR;
+  IN.MODIFY | IN.ATTRIB | IN.MOVED_FROM | IN.MOVED_TO | IN.CREATE | IN.DELETE | IN.DELETE_SELF | IN.MOVE_SELF;
 
 /** One record as the kernel writes it. */
 export interface InotifyRecord {
@@ -88,12 +89,12 @@ export class Inotify implements Disposable {
 
   /**
    * Watches the directory at `path`. The same directory has the same watch, whatever path leads there.
-   * @throws the system error: ENOSPC when the user's watches are used up, ENOTDIR for anything but a directory
+   * @throws the system error: ENOSPC when the user's watches are used up, ENOTDIR for anything but a directory, links to one too
    */
   add(path: FilePath): number {
     // Its number may be another descriptor's by now.
     if (!this.#isOpen) throw new Error("inotify is closed");
-    return check(native.add(this.#fd, cPath(path), CHANGES), "inotify_add_watch");
+    return check(native.add(this.#fd, cPath(path), CHANGES | ONLYDIR | DONT_FOLLOW), "inotify_add_watch");
   }
 
   /** One that is gone with its directory is none to remove any more. */

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
 import { errnoName, SandboxError } from "../errors.ts";
-import type { DirectoryEntry } from "../host/file-access.ts";
+import type { DirectoryEntry, FileDescriptor, FileStats } from "../host/file-access.ts";
 import type { NetworkMounts } from "../host/mounts.ts";
 import type { KernelWatches } from "./kernel-watches.ts";
+import { exactPath } from "./types.ts";
 import type { WatchedDirectory } from "./watched-tree.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -10,6 +11,8 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const BATCH = 16;
 /** Something of the machine's is used up: watches, descriptors, memory. */
 const USED_UP = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM"]);
+/** The directory is no longer at that path; something else may be. */
+const MOVED = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 /** The list of mounts is as good as new for so long. */
 const MOUNTS_AGE_MS = 1000;
 
@@ -56,21 +59,39 @@ export class Coverage {
     if (!tree.access.user) return directory.isInTree && this.#watches.bind(directory, path);
     // With somebody's rights: what they may open is what is watched, whatever the path leads to by now.
     await using opened = await tree.access.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    return directory.isInTree && this.#watches.bind(directory, opened.self);
+    return directory.isInTree && this.#watches.bind(directory, within(opened));
+  }
+
+  /**
+   * What entry `name` of a watched directory is, whatever its path leads to by now.
+   * @returns `elsewhere` when the directory is not where it was
+   */
+  async look(directory: WatchedDirectory, name: string): Promise<FileStats | "missing" | "elsewhere"> {
+    const { tree } = directory;
+    try {
+      await using opened = await tree.access.open(tree.pathOf(directory), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (!this.#watches.isAt(directory, within(opened))) return "elsewhere";
+      return await tree.access.lstat(exactPath(Buffer.from(opened.self), name)).catch(() => "missing" as const);
+    } catch {
+      return "elsewhere";
+    }
   }
 
   async #coverOne(directory: WatchedDirectory, { tells, isAgain = false }: CoverOptions): Promise<WatchedDirectory[]> {
     const { tree } = directory;
     if (!directory.isInTree) return [];
     let entries: DirectoryEntry[] = [];
-    let isOther: boolean;
+    let isOther = false;
     try {
       isOther = await this.watch(directory);
+      directory.isAstray = false;
       if (!tree.isRecursive || !(isOther || isAgain)) return [];
       do entries = await tree.access.readEntries(tree.pathOf(directory));
       // What was read may be another directory that has come to that path since: then that one is meant.
       while (await this.watch(directory));
     } catch (error) {
+      // Nothing of what is in it was told: whoever finds it next is to begin anew.
+      if (isOther) this.release(directory);
       this.#skip(directory, error);
       return [];
     }
@@ -112,10 +133,10 @@ export class Coverage {
   #skip(directory: WatchedDirectory, error: unknown): void {
     const { tree } = directory;
     const place = directory.nameOf();
-    this.release(directory);
     const name = errnoName(error);
-    // Gone, or already under another name: a record on its way says which.
-    if (name === "ENOENT") return;
+    // Gone, or already under another name: a record on its way says which. Those of what is known below are still to come, too.
+    if (MOVED.has(name ?? "")) return void (directory.isAstray = true);
+    this.release(directory);
     if (directory.parent) directory.detach();
     const isBudget = USED_UP.has(name ?? "") || (error instanceof SandboxError && error.code === "resource_exhausted");
     // Nothing that a file system says: what is missed by it cannot be told.
@@ -136,6 +157,11 @@ export class Coverage {
   release(directory: WatchedDirectory): void {
     for (const each of directory.all()) this.#watches.release(each);
   }
+}
+
+/** Path of an open directory that is no link itself. */
+function within({ self }: FileDescriptor): string {
+  return `${self}/.`;
 }
 
 /** Tells of every entry as made; which names it has told. */

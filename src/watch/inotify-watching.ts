@@ -3,9 +3,8 @@ import { IN, type InotifyRecord } from "../host/inotify.ts";
 import type { NetworkMounts } from "../host/mounts.ts";
 import { Coverage } from "./coverage.ts";
 import { KernelWatches } from "./kernel-watches.ts";
-import { PendingMoves } from "./pending-moves.ts";
+import { type Moved, PendingMoves } from "./pending-moves.ts";
 import { RecordSource } from "./record-source.ts";
-import { exactPath } from "./types.ts";
 import type { WatchedDirectory, WatchedTree } from "./watched-tree.ts";
 
 /** Of a directory that another one was moved over: the kernel tells its parent nothing of that. */
@@ -18,6 +17,12 @@ const REPLACED = { mask: IN.DELETE, cookie: 0 };
 function isMovedOn(before: InotifyRecord | undefined, { mask, watch, name }: InotifyRecord): boolean {
   if (!before || (before.mask & IN.MOVED_TO) === 0 || (mask & IN.MOVED_FROM) === 0) return false;
   return before.watch === watch && before.name === name;
+}
+
+/** A name that may be somebody's although its record says that it was left. */
+interface Doubt {
+  directory: WatchedDirectory;
+  name: string;
 }
 
 export interface InotifyWatchingOptions {
@@ -39,6 +44,7 @@ export class InotifyWatching implements Disposable {
   readonly #coverage: Coverage;
   readonly #moves: PendingMoves;
   #previous: InotifyRecord | undefined;
+  readonly #doubts: Doubt[] = [];
 
   /** @throws the system error: EMFILE when the user's instances are used up */
   constructor(options: InotifyWatchingOptions) {
@@ -97,26 +103,35 @@ export class InotifyWatching implements Disposable {
     if (record.name !== "") this.#previous = record;
     for (const directory of this.#watches.of(record.watch)) {
       if (directory.isInTree) unknown.push(...this.#takeIn(directory, record, mayBeSwap));
-      else this.#moves.hold(directory.top, record);
+      else this.#moves.hold(directory.top, { record, mayBeSwap });
     }
-    if (mayBeSwap) return this.#lookAgain(record);
-    return unknown.length === 0 ? undefined : this.#cover(unknown);
+    const doubts = this.#doubts.splice(0);
+    return unknown.length === 0 && doubts.length === 0 ? undefined : this.#catchUp(unknown, doubts);
+  }
+
+  /** Looks at what the records leave open: what is in new directories, and what is under doubtful names. */
+  async #catchUp(unknown: readonly WatchedDirectory[], doubts: readonly Doubt[]): Promise<void> {
+    if (unknown.length > 0) await this.#cover(unknown);
+    for (const doubt of doubts) await this.#lookAgain(doubt);
   }
 
   /** Tells what is under a name that something has left; nothing if that is true. */
-  async #lookAgain({ watch, name }: InotifyRecord): Promise<void> {
-    for (const directory of this.#watches.of(watch)) {
-      const { tree } = directory;
-      const place = directory.nameOf(name);
-      const stats = await tree.access.lstat(exactPath(tree.rootPath, place)).catch(() => undefined);
-      if (!stats || !directory.isInTree) continue;
-      tree.listener.changed({ type: "create", name: place });
-      if (tree.isRecursive && isDirectory(stats)) await this.#cover([directory.child(name)]);
-    }
+  async #lookAgain({ directory, name }: Doubt): Promise<void> {
+    const { tree } = directory;
+    if (!directory.isInTree) return;
+    const found = await this.#coverage.look(directory, name);
+    if (!directory.isInTree || found === "missing") return;
+    if (found === "elsewhere") return this.#lose([tree]);
+    tree.listener.changed({ type: "create", name: directory.nameOf(name) });
+    if (!tree.isRecursive || !isDirectory(found)) return;
+    // Whoever was told that it left has forgotten what is below.
+    const known = directory.children.get(name);
+    if (known) this.#leave(known, REPLACED);
+    await this.#cover([directory.child(name)]);
   }
 
   /** What `record` means for one of the places of its directory; which directories are new there. */
-  #takeIn(directory: WatchedDirectory, record: InotifyRecord, mayBeSwap = false): readonly WatchedDirectory[] {
+  #takeIn(directory: WatchedDirectory, record: InotifyRecord, mayBeSwap: boolean): readonly WatchedDirectory[] {
     const { tree } = directory;
     if (record.name === "") {
       // The parent tells what happens to other directories.
@@ -129,6 +144,7 @@ export class InotifyWatching implements Disposable {
     // A scan has found it in its place already, so what is known under that name is the same directory.
     const isFound = directory.fresh?.has(record.name) ?? false;
     tree.tellEntry(directory, record, moved?.from);
+    if (mayBeSwap) this.#doubts.push({ directory, name: record.name });
     if (!isFolder) return [];
     const child = directory.children.get(record.name);
     if ((record.mask & (IN.DELETE | IN.MOVED_FROM)) !== 0) {
@@ -152,17 +168,17 @@ export class InotifyWatching implements Disposable {
   /** What was moved goes on under its new name; a scan may have found it there before. */
   #arrive(
     parent: WatchedDirectory,
-    { directory, held }: { directory: WatchedDirectory; held: readonly InotifyRecord[] },
+    { directory, held }: Pick<Moved, "directory" | "held">,
     name: string,
   ): readonly WatchedDirectory[] {
     const found = parent.children.get(name);
     if (found) this.#coverage.release(directory);
     else directory.attach(parent, name);
-    const unknown = held.flatMap((record) =>
+    const unknown = held.flatMap(({ record, mayBeSwap }) =>
       this.#watches
         .of(record.watch)
         .filter((place) => place.isInTree && place.tree === parent.tree)
-        .flatMap((place) => this.#takeIn(place, record)),
+        .flatMap((place) => this.#takeIn(place, record, mayBeSwap)),
     );
     // What was covered while the move was still to be told was looked for under the old path, where by then nothing was, or something
     // newer. Another look costs little and tells nothing twice.
@@ -180,9 +196,12 @@ export class InotifyWatching implements Disposable {
     });
   }
 
+  #overflowed(): Promise<void> {
+    return this.#lose([...this.#trees]);
+  }
+
   /** Changes were lost, and with them perhaps directories: everything is looked at again. */
-  async #overflowed(): Promise<void> {
-    const trees = [...this.#trees];
+  async #lose(trees: readonly WatchedTree[]): Promise<void> {
     for (const tree of trees) tree.listener.lost();
     for (const tree of trees) if (tree.isRecursive) await this.#cover([tree.root], { isAgain: true });
   }

@@ -32,6 +32,13 @@ export class KernelWatches {
     return true;
   }
 
+  /** Whether `path` leads to `directory` as it is watched. @throws the system error */
+  isAt(directory: WatchedDirectory, path: FilePath): boolean {
+    const watch = this.#inotify.add(path);
+    if (!this.#byNumber.has(watch)) this.#inotify.remove(watch);
+    return watch === directory.watch;
+  }
+
   /** Directories that records of a watch are about. */
   of(watch: number): readonly WatchedDirectory[] {
     return [...(this.#byNumber.get(watch) ?? [])];

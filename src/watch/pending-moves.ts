@@ -4,13 +4,20 @@ import type { WatchedDirectory } from "./watched-tree.ts";
 /** The kernel tells both ends of a move at once; this long is for a mover that lost its processor in between. */
 const PATIENCE_MS = 100;
 
+/** A record that cannot be told before it is known where. */
+export interface HeldRecord {
+  record: InotifyRecord;
+  /** What it says left a name may be the other one of two that were swapped. */
+  mayBeSwap: boolean;
+}
+
 /** A directory that has left its place and may turn up in another one. */
 export interface Moved {
   directory: WatchedDirectory;
   /** Its name in the tree until then. */
   from: string;
   /** What happened below it since. */
-  held: InotifyRecord[];
+  held: HeldRecord[];
 }
 
 /** Directories between the two records of their move. Whatever does not turn up again has left the tree: `drop` is called with it. */
@@ -37,7 +44,7 @@ export class PendingMoves implements Disposable {
   }
 
   /** Keeps a record that is about something below a moved directory; false when it is of none. */
-  hold(top: WatchedDirectory, record: InotifyRecord): boolean {
+  hold(top: WatchedDirectory, record: HeldRecord): boolean {
     for (const moves of this.#moves.values()) {
       const move = moves.find(({ directory }) => directory === top);
       if (move) return move.held.push(record) > 0;

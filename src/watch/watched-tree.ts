@@ -72,6 +72,8 @@ export class WatchedDirectory {
   readonly children = new Map<string, WatchedDirectory>();
   /** Names that a scan has told of while the kernel's records of their creation may still be on their way. */
   fresh: Set<string> | undefined;
+  /** It was looked for where it is said to be, and something else was there or nothing: a record on its way says where it is. */
+  isAstray = false;
 
   constructor(tree: WatchedTree, parent: WatchedDirectory | undefined, name: string) {
     this.tree = tree;
@@ -88,9 +90,9 @@ export class WatchedDirectory {
     return !this.tree.isClosed && this.top === this.tree.root;
   }
 
-  /** Whether it has its watch, and everything that had happened when it got it was told. */
+  /** Whether it has its watch in the right place, and everything that had happened when it got it was told. */
   get isSettled(): boolean {
-    return this.watch !== undefined && this.fresh === undefined;
+    return this.watch !== undefined && this.fresh === undefined && !this.isAstray;
   }
 
   /** Name of an entry, relative to the root; of the directory itself without one. */

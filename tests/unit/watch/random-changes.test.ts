@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Random } from "../../helpers/random.ts";
+import { swap } from "./swap.ts";
 import { FollowedSet, inotifyInstances, testWatching } from "./watching.ts";
 
 const CHANGES = 400;
@@ -27,6 +28,9 @@ function change(random: Random, root: string, outside: string): void {
     () => renameSync(place(), join(outside, random.pick(NAMES))),
     () => renameSync(join(outside, random.pick(NAMES)), place()),
     () => rmSync(place(), { recursive: true }),
+    () => swap(place(), place()),
+    () => swap(place(), place()),
+    () => swap(join(outside, random.pick(NAMES)), place()),
   ];
   try {
     random.pick(actions)();
@@ -35,7 +39,7 @@ function change(random: Random, root: string, outside: string): void {
   }
 }
 
-test.each([1, 2, 4, 5])(
+test.each([1, 2, 4, 5, 22, 23, 29])(
   "after any changes the set of names comes out as it is, and so do the watches (seed %i)",
   async (seed) => {
     await using watching = await testWatching();

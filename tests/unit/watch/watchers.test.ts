@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { appendFile, chmod, mkdir, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -134,6 +134,19 @@ describe("a tree", () => {
     expect(seen).toContain("create file/in-b/x");
     expect(seen).toContain("create file/z");
     expect(await inotifyInstances()).toEqual([5]);
+  });
+
+  test("follows no link that has taken a directory's place before that is looked at", async () => {
+    await mkdir(join(root, "tree"));
+    await mkdir(join(root, "outside/below"), { recursive: true });
+    const { events } = await watching.open(join(root, "tree"), { isRecursive: true });
+    mkdirSync(join(root, "tree/a"));
+    rmdirSync(join(root, "tree/a"));
+    symlinkSync(join(root, "outside"), join(root, "tree/a"));
+    expect(await events()).toEqual(["create a", "remove a", "create a"]);
+    await writeFile(join(root, "outside/unseen"), "");
+    expect(await events()).toEqual([]);
+    expect(await inotifyInstances()).toEqual([1]);
   });
 
   test("lets go of what is moved out, and takes in what is moved in", async () => {
