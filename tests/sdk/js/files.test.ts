@@ -1,23 +1,17 @@
-import { FileNotFoundError, FileType, InvalidArgumentError, Sandbox } from "e2b";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { SDK_PLACES, type SdkPlace } from "../../helpers/sdk-place.ts";
+import { FileNotFoundError, FileType, InvalidArgumentError, type Sandbox } from "e2b";
+import { describe, expect, test } from "vitest";
+import { SDK_PLACES } from "../../helpers/sdk-place.ts";
+import { onSandbox } from "./sandbox.ts";
 
 async function text(stream: ReadableStream<Uint8Array>): Promise<string> {
   return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
 }
 
 describe.each(SDK_PLACES)("%s", (_name, start) => {
-  let place: SdkPlace;
   let sandbox: Sandbox;
-  let folder = "";
-
-  beforeAll(async () => {
-    place = await start();
-    sandbox = await Sandbox.create(place.options);
-  });
-  afterAll(async () => place?.[Symbol.asyncDispose]());
-  beforeEach(async () => {
-    folder = (await sandbox.commands.run("mktemp -d")).stdout.trim();
+  let folder: string;
+  onSandbox(start, (place) => {
+    ({ sandbox, folder } = place);
   });
 
   test("what is written is read back as text, bytes, blob and stream", async () => {

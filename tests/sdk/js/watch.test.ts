@@ -1,6 +1,7 @@
-import { FileNotFoundError, type FilesystemEvent, FilesystemEventType, InvalidArgumentError, Sandbox } from "e2b";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { SDK_PLACES, type SdkPlace } from "../../helpers/sdk-place.ts";
+import { FileNotFoundError, type FilesystemEvent, FilesystemEventType, InvalidArgumentError, type Sandbox } from "e2b";
+import { describe, expect, test } from "vitest";
+import { SDK_PLACES } from "../../helpers/sdk-place.ts";
+import { onSandbox } from "./sandbox.ts";
 
 /** Collects events; `until` resolves with all so far once there is one that fits. */
 function collector(): { onEvent: (event: FilesystemEvent) => void; until: (text: string) => Promise<string[]> } {
@@ -21,16 +22,10 @@ function collector(): { onEvent: (event: FilesystemEvent) => void; until: (text:
 }
 
 describe.each(SDK_PLACES)("watchDir %s", (_name, start) => {
-  let place: SdkPlace;
   let sandbox: Sandbox;
-  let folder = "";
-  beforeAll(async () => {
-    place = await start();
-    sandbox = await Sandbox.create(place.options);
-  });
-  afterAll(async () => place?.[Symbol.asyncDispose]());
-  beforeEach(async () => {
-    folder = (await sandbox.commands.run("mktemp -d")).stdout.trim();
+  let folder: string;
+  onSandbox(start, (place) => {
+    ({ sandbox, folder } = place);
   });
 
   test("calls back for what is written, renamed and removed", async () => {

@@ -1,0 +1,23 @@
+import { Sandbox } from "e2b";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import type { SdkPlace } from "../../helpers/sdk-place.ts";
+
+/** One test's place: the sandbox of its file, and a directory of its own in there. */
+export interface SandboxPlace {
+  sandbox: Sandbox;
+  folder: string;
+}
+
+/** Has one sandbox for the tests that are declared behind it; `take` is called before each with a new directory. */
+export function onSandbox(start: () => Promise<SdkPlace>, take: (place: SandboxPlace) => void): void {
+  let place: SdkPlace;
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    place = await start();
+    sandbox = await Sandbox.create(place.options);
+  });
+  afterAll(async () => place?.[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    take({ sandbox, folder: (await sandbox.commands.run("mktemp -d")).stdout.trim() });
+  });
+}
