@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { SandboxError } from "../errors.ts";
 import { readBody } from "./body.ts";
+import { issueText, membersAt } from "./issue-text.ts";
 import type { EdgeContext } from "./request-context.ts";
 import { queryOf, textOf } from "./text.ts";
 
@@ -40,9 +41,12 @@ function parseJson(body: Buffer): unknown {
 }
 
 function check<S extends v.GenericSchema>(schema: S, input: unknown, where: string): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, input);
+  const parsed = v.safeParse(schema, input, { message: issueText });
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  const member = [where, ...(issue.path ?? []).map(({ key }) => String(key))].join(".");
-  throw new SandboxError("invalid_argument", `${member}: ${issue.message}`);
+  const keys = (issue.path ?? []).map(({ key }) => String(key));
+  const members = issue.expected === "never" ? membersAt(schema, keys.slice(0, -1)) : undefined;
+  throw new SandboxError("invalid_argument", `${[where, ...keys].join(".")}: ${issue.message}`, {
+    ...(members && { hint: `there are ${members.join(", ")}` }),
+  });
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import * as contract from "../contracts/pty.ts";
+import { issueText } from "../edge/issue-text.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
@@ -132,9 +133,11 @@ function tell(c: EdgeContext, peer: Peer, thrown: unknown): void {
 }
 
 function readControl(text: string): v.InferOutput<typeof contract.Control> {
-  const parsed = v.safeParse(contract.Control, parseJson(text));
+  const parsed = v.safeParse(contract.Control, parseJson(text), { message: issueText });
   if (parsed.success) return parsed.output;
-  throw new SandboxError("invalid_argument", `text frame: ${parsed.issues[0].message}`, {
+  const [issue] = parsed.issues;
+  const member = ["text frame", v.getDotPath(issue) ?? []].flat().join(".");
+  throw new SandboxError("invalid_argument", `${member}: ${issue.message}`, {
     hint: 'send {"type":"resize","cols":80,"rows":24}, {"type":"signal","signal":"SIGINT"}, {"type":"eof"} or {"type":"ping"}',
   });
 }
