@@ -1,6 +1,10 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
-import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { seedOfThisRun } from "../helpers/random.ts";
 import { signalAtAnyMoment } from "../helpers/random-signals.ts";
 import { errorsOf, execute } from "../unit/kernels/cell-client.ts";
@@ -82,7 +86,19 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
 
   test("a loop that was left running before the cell does not hold it for ever", async () => {
     await using session = await CodeSession.open(daemon.url, { language });
-    await session.value("let kept = 'yes'; setTimeout(() => { for (;;); }, 20)");
+    const [go, mark] = [join(tmpdir(), `go-${randomUUID()}`), join(tmpdir(), `mark-${randomUUID()}`)];
+    await session.value(`
+      let kept = "yes";
+      const timer = setInterval(() => {
+        if (!require("fs").existsSync("${go}")) return;
+        clearInterval(timer);
+        require("fs").writeFileSync("${mark}", "");
+        for (;;);
+      }, 1);
+      0`);
+    writeFileSync(go, "");
+    await until(() => existsSync(mark));
+    for (const file of [go, mark]) rmSync(file);
     const stuck = session.run("await new Promise(() => {})");
     await expect.poll(() => session.interrupt(), { timeout: 20_000 }).toMatchObject({ outcome: "interrupted" });
     await stuck;
