@@ -15,6 +15,8 @@ export class ProcessExit extends Error {
 }
 
 const OWN_FRAME = /^\s+at .*node:inspector/;
+/** Older cells' errors have the lines of what they were transformed to. */
+const MAX_MAPS = 1000;
 const CELL_PLACE = /(cell-\d+\.ts):(\d+):(\d+)/g;
 
 /** Tells errors in the words of the cell they happened in. */
@@ -24,6 +26,8 @@ export class Traces {
   /** Cells whose lines have moved, by name. */
   addMap(cell: string, map: SourceMap): void {
     this.#maps.set(cell, map);
+    const [oldest] = this.#maps.keys();
+    if (this.#maps.size > MAX_MAPS && oldest !== undefined) this.#maps.delete(oldest);
   }
 
   /** What a client is told of `thrown`. */
