@@ -65,10 +65,15 @@ export class Kernel {
   }
 
   #answer(request: Request): void {
-    if (request.op === "hello") this.#channel.greet(request.text);
+    if (request.op === "hello") this.#greet(request);
     else if (request.op === "adopt") this.#adopt(request);
     else if (request.op === "reseed") reseed(request.text, this.#interrupts);
     else if (request.op === "execute") this.#execute(request);
+  }
+
+  #greet({ text }: Request): void {
+    this.#channel.greet(text);
+    this.#interrupts.soon(() => this.#cells.warmUp());
   }
 
   #adopt({ id, text, variables }: Request): void {
