@@ -16,14 +16,14 @@ export function endView(end: RunEnd | undefined):
     }
   | { ending: null; exitCode: null; signal: null; usage: null } {
   if (!end) return { ending: null, exitCode: null, signal: null, usage: null };
-  const { ending, exit, pipesHeldBy, interruption } = end;
+  const { ending, pipesHeldBy, interruption } = end;
   const { wallMs, userMs, systemMs, maxRssBytes, source } = end.usage;
   const detail = detailOf(ending);
   // A program that we ended may still have exited by itself in the same moment: its code is told only when that was the reason.
   return {
     ending: ending.type,
     exitCode: ending.type === "exited" ? ending.code : null,
-    signal: exit && "signal" in exit ? exit.signal : null,
+    signal: signalOf(end) ?? null,
     ...(detail !== undefined && { detail }),
     usage: { wallMs: Math.round(wallMs * 100) / 100, userMs, systemMs, maxRssBytes, source },
     ...(pipesHeldBy.length > 0 && { pipesHeldBy: [...pipesHeldBy] }),
@@ -63,11 +63,17 @@ export function runView(run: Run): Record<string, unknown> {
 
 /** The last line of a raw stream that was asked for its status. */
 export function statusLine(end: RunEnd): string {
-  const { ending, exit } = end;
+  const { ending } = end;
   if (ending.type === "exited") return `exit code ${ending.code}`;
-  if (ending.type === "signaled" && exit && "signal" in exit) return `signal ${exit.signal}`;
+  if (ending.type === "signaled") return `signal ${ending.signal}`;
   const detail = detailOf(ending);
   return detail === undefined ? ending.type : `${ending.type} ${detail}`;
+}
+
+/** The signal that ended the program. A cell has none, but that of its kernel may have ended the cell. */
+function signalOf({ ending, exit }: RunEnd): string | undefined {
+  if (ending.type === "signaled") return ending.signal;
+  return exit && "signal" in exit ? exit.signal : undefined;
 }
 
 function detailOf(ending: Ending): string | undefined {

@@ -33,6 +33,11 @@ test("a cell is a run whose log can be read again", async () => {
   expect(await (await daemon.fetch(`${path}/log?stream=stdout`)).text()).toBe("again\n");
 });
 
+test("a cell whose kernel is killed names the signal", async () => {
+  expect(await result("kill")).toMatchObject({ ending: "signaled", signal: "SIGKILL", exitCode: null });
+  expect(await (await run("kill", "?status=1", "text/plain")).text()).toMatch(/\nsignal SIGKILL\n$/);
+});
+
 test("a cell whose time is up ends as one, and its context goes on", async () => {
   expect(await result("sleep 60000", "?timeoutMs=50")).toMatchObject({ ending: "timeout", detail: "wall" });
   expect(await result("result 2")).toMatchObject({ ending: "finished", detail: "ok" });
