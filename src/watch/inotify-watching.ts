@@ -123,11 +123,7 @@ export class InotifyWatching implements Disposable {
     if (!directory.isInTree || found === "missing") return;
     if (found === "elsewhere") return this.#lose([tree]);
     tree.listener.changed({ type: "create", name: directory.nameOf(name) });
-    if (!tree.isRecursive || !isDirectory(found)) return;
-    // Whoever was told that it left has forgotten what is below.
-    const known = directory.children.get(name);
-    if (known) this.#leave(known, REPLACED);
-    await this.#cover([directory.child(name)]);
+    if (tree.isRecursive && isDirectory(found)) await this.#cover([directory.child(name)]);
   }
 
   /** What `record` means for one of the places of its directory; which directories are new there. */
@@ -144,11 +140,16 @@ export class InotifyWatching implements Disposable {
     // A scan has found it in its place already, so what is known under that name is the same directory.
     const isFound = directory.fresh?.has(record.name) ?? false;
     tree.tellEntry(directory, record, moved?.from);
-    if (mayBeSwap) this.#doubts.push({ directory, name: record.name });
-    if (!isFolder) return [];
     const child = directory.children.get(record.name);
+    if (mayBeSwap) {
+      // Whoever is told that it left forgets what is below: if it is there, it is as good as new.
+      if (child) this.#leave(child, REPLACED);
+      this.#doubts.push({ directory, name: record.name });
+      return [];
+    }
+    if (!isFolder) return [];
     if ((record.mask & (IN.DELETE | IN.MOVED_FROM)) !== 0) {
-      if (child) this.#leave(child, mayBeSwap ? REPLACED : record);
+      if (child) this.#leave(child, record);
       return [];
     }
     if ((record.mask & (IN.CREATE | IN.MOVED_TO)) === 0) return [];

@@ -39,7 +39,7 @@ function change(random: Random, root: string, outside: string): void {
   }
 }
 
-test.each([1, 2, 4, 5, 22, 23, 29])(
+test.each([1, 2, 4, 5, 22, 23, 29, 121])(
   "after any changes the set of names comes out as it is, and so do the watches (seed %i)",
   async (seed) => {
     await using watching = await testWatching();
