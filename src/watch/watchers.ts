@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { errnoName, errnoText, SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import { fileError, isMissing } from "../filesystem/failures.ts";
@@ -85,7 +86,9 @@ export class Watchers implements AsyncDisposable {
         watcher.fail(watcherError(error));
       },
       gap: (name: string, reason: GapReason) => {
-        const isPolled = reason === "budget" || (reason === "network" && allowsNetworkMounts);
+        // Polling takes names as text.
+        const isText = isUtf8(Buffer.from(name, "latin1"));
+        const isPolled = isText && (reason === "budget" || (reason === "network" && allowsNetworkMounts));
         this.#gap(watcher, name, { reason, mode: isPolled ? "polling" : "none" });
       },
     };
@@ -126,7 +129,6 @@ export class Watchers implements AsyncDisposable {
   }
 
   async #poll(watcher: Watcher, name: string): Promise<void> {
-    // Polling takes names as text: what is none is looked for in vain.
     const path = shownName(exactPath(Buffer.from(watcher.path), name).toString("latin1"));
     const polling = await startPolling({
       path,

@@ -102,6 +102,14 @@ test("a tree that has more directories than may be watched is polled in part, an
   });
 });
 
+test("a directory beyond the watches whose name is not UTF-8 is not polled, and that is told", async () => {
+  watching = await testWatching({ maxWatches: 1 });
+  const { root } = watching;
+  await mkdir(Buffer.concat([Buffer.from(`${root}/bad-`), Buffer.of(0xff)]));
+  const { events } = await watching.open(root, { isRecursive: true });
+  expect(await events()).toEqual(["gap bad-\uFFFD budget none"]);
+});
+
 test("a directory that the kernel cannot watch any more is polled, with the events of any other", async () => {
   watching = await testWatching({ maxWatches: 1 });
   const { root } = watching;
