@@ -8,7 +8,9 @@ import { pipeline } from "node:stream/promises";
 async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const path = new URL(incoming.url ?? "/", "http://localhost").searchParams.get("path") ?? "";
   try {
-    if (incoming.url?.endsWith("/Stat")) {
+    if (incoming.url === "/empty") {
+      outgoing.end();
+    } else if (incoming.url?.endsWith("/Stat")) {
       const asked = JSON.parse(Buffer.concat(await incoming.toArray()).toString()) as { path: string };
       const { size, mode, mtimeNs } = await lstat(asked.path, { bigint: true });
       outgoing.end(
