@@ -76,13 +76,11 @@ export class CellStop {
     }
     if (this.#outcome) return { outcome: "finished", isStateKept: this.#outcome !== "died" };
     const { kernel, done } = this.#cell;
-    if (!isGentle) {
-      this.#firmReason ??= reason;
-      // Output that waits for a slow client must not keep the cell from ending.
-      kernel.resumeOutput();
-      return interruptionOf((await press(kernel, done, graceMs)) ?? (await this.#kill(kernel, done)));
-    }
-    this.#gentleReason ??= reason;
+    if (isGentle) this.#gentleReason ??= reason;
+    else this.#firmReason ??= reason;
+    // Output that waits for a slow client must not keep the cell from ending.
+    kernel.resumeOutput();
+    if (!isGentle) return interruptionOf((await press(kernel, done, graceMs)) ?? (await this.#kill(kernel, done)));
     this.#gentle += 1;
     const outcome = await press(kernel, done, graceMs);
     this.#gentle -= 1;

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { childrenOf } from "../../../src/host/process-tree.ts";
+import { delay } from "../../../src/lib/abort.ts";
 import type { CodeContext } from "../../../src/kernels/context.ts";
 import type { Contexts } from "../../../src/kernels/contexts.ts";
 import { ContextsPlace, resultIn, TOY_ANSWER } from "../../helpers/contexts-place.ts";
@@ -122,6 +123,22 @@ test("an interrupt by several at once is told to all of them, and ends one cell 
   for (const answer of came) expect(answer).toEqual({ outcome: "interrupted", isStateKept: true, run });
   expect(await run.ended).toMatchObject({ ending: { type: "cancelled" }, interruption: { outcome: "interrupted" } });
   expect(await queued).toBe("done");
+  contexts.remove(context.id);
+});
+
+test("an interrupt that kills nothing does not wait for a slow reader of the cell's output either", async () => {
+  const context = await contexts.create({ language: "quick" });
+  const stop = new AbortController();
+  const { signal } = stop;
+  const run = context.execute({ code: "flood 30000000\nsleep 600000", envs: {} }, signal);
+  const reading = (async () => {
+    // It moves now and then, so that the cell is kept waiting for it.
+    for await (const _ of run.log.read({ from: { position: 0 }, follow: true, signal })) await delay(500, signal);
+  })().catch(() => undefined);
+  await until(() => run.log.position > 12 * 1024 * 1024 && run.log.isPaced);
+  expect(await context.interrupt({ isGentle: true, graceMs: 5000 })).toMatchObject({ outcome: "interrupted" });
+  stop.abort();
+  await reading;
   contexts.remove(context.id);
 });
 
