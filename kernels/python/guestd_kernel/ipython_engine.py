@@ -99,8 +99,7 @@ class IPythonEngine(Engine):
                 self._channel.release()
             shell.events.trigger("post_execute")
             shell.events.trigger("post_run_cell", result)
-            # What is to be stored waits here for ever, since nothing is.
-            shell.history_manager.db_input_cache.clear()
+            shell.trim_history()
         return result
 
 

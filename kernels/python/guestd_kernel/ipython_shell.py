@@ -151,6 +151,17 @@ class KernelShell(InteractiveShell):
         self.display_formatter = ipython_formatters.ValueFormatter(parent=self)
         self.configurables.append(self.display_formatter)
 
+    def trim_history(self) -> None:
+        """Keeps the source of the last cell once, and not for a storage that there is none of. `_i7` goes when `_7` does."""
+        history = self.history_manager
+        history.db_input_cache.clear()
+        if history.input_hist_parsed[-1:] == history.input_hist_raw[-1:]:
+            history.input_hist_parsed[-1:] = history.input_hist_raw[-1:]
+        name = f"_i{self.execution_count - self.cache_size}"
+        source = self.user_ns_hidden.pop(name, None)
+        if source is not None and self.user_ns.get(name) is source:
+            del self.user_ns[name]
+
     def init_displayhook(self) -> None:
         super().init_displayhook()
         self.display_trap = ResultTrap(hook=self.displayhook)
