@@ -6,7 +6,7 @@ const PLAN = { warmUpCells: 1500, cells: 2000, warmUpContexts: 60, contexts: 200
 
 /** Of JavaScript only the number is told: what V8 keeps of evaluated code comes and goes with its collections. */
 test.each([
-  { ...PLAN, language: "python", cells: 10_000, warmUpContexts: 300, contexts: 2000, isKernelJudged: true },
+  { ...PLAN, language: "python", cells: 10_000, warmUpContexts: 800, contexts: 2000, isKernelJudged: true },
   { ...PLAN, language: "bash", isKernelJudged: true },
   { ...PLAN, language: "javascript", isKernelJudged: false },
   { ...PLAN, language: "typescript", isKernelJudged: false },
