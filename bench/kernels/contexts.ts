@@ -1,4 +1,5 @@
-import { type CodePlace, timed, timeFirstResult } from "../lib/code-place.ts";
+import { startBarePython } from "../lib/bare-python.ts";
+import { type CodePlace, type CodeSession, timed, timeFirstResult } from "../lib/code-place.ts";
 import { startJupyter } from "../lib/jupyter.ts";
 import { startOwnContexts } from "../lib/own-contexts.ts";
 import { report } from "../lib/report.ts";
@@ -44,20 +45,47 @@ async function atOnce(place: CodePlace): Promise<number[]> {
 }
 
 async function inParallel(place: CodePlace): Promise<void> {
-  await using first = await place.open();
-  await using second = await place.open();
-  const alone: number[] = [];
-  const together: number[] = [];
+  await using ours = await openPair(() => place.open());
+  await using bare = await openPair(startBarePython);
+  const times = { alone: [] as number[], together: [] as number[], bareAlone: [] as number[], bare: [] as number[] };
   for (let round = 0; round < PARALLEL_ROUNDS; round += 1) {
-    alone.push(await timed(() => first.run(COMPUTE)));
-    together.push(await timed(() => Promise.all([first.run(COMPUTE), second.run(COMPUTE)])));
+    times.alone.push(await timed(() => ours.one.run(COMPUTE)));
+    times.bareAlone.push(await timed(() => bare.one.run(COMPUTE)));
+    times.together.push(await timed(() => both(ours)));
+    times.bare.push(await timed(() => both(bare)));
   }
+  const slowdown = median(times.bare) / median(times.bareAlone);
   report({
     what: "two contexts that compute at the same time",
     unit: "ms",
-    ours: median(together),
-    bare: median(alone),
+    ours: median(times.together),
+    bare: median(times.alone),
     target: { on: "ratio", atMost: 1.3 },
-    note: `bare: one of them alone; ${PARALLEL_ROUNDS} rounds`,
+    note: `bare: one of them alone; ${PARALLEL_ROUNDS} rounds; two plain Python processes take ${slowdown.toFixed(2)} times as long as one of them in the same run: that is the machine`,
   });
+  report({
+    what: "the same against two plain Python processes that compute at the same time",
+    unit: "ms",
+    ours: median(times.together),
+    bare: median(times.bare),
+    target: { on: "ratio", atMost: 1.1 },
+    note: `bare: \`python3\` with nothing around it; ${PARALLEL_ROUNDS} rounds, in turn with ours`,
+  });
+}
+
+interface Pair extends AsyncDisposable {
+  one: CodeSession;
+  other: CodeSession;
+}
+
+async function openPair(open: () => Promise<CodeSession>): Promise<Pair> {
+  await using opened = new AsyncDisposableStack();
+  const one = opened.use(await open());
+  const other = opened.use(await open());
+  const kept = opened.move();
+  return { one, other, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+async function both({ one, other }: Pair): Promise<void> {
+  await Promise.all([one.run(COMPUTE), other.run(COMPUTE)]);
 }
