@@ -5,7 +5,8 @@ __k_send() {
   ((++__k_barrier))
   builtin printf '\0\33]K;%s;%d\7' "$__k_nonce" "$__k_barrier" >&201
   builtin printf '\0\33]K;%s;%d\7' "$__k_nonce" "$__k_barrier" >&202
-  builtin printf '{"ev":"%s","b":%d%s}\n' "$1" "$__k_barrier" "$2" >&203
+  # What user code may have left of a line in this pipe ends here.
+  builtin printf '\n{"ev":"%s","b":%d%s}\n' "$1" "$__k_barrier" "$2" >&203
 }
 
 # Sends the end of the running cell: its status, and the name and value of an error.

@@ -72,6 +72,7 @@ export class Channel {
   }
 
   #write(event: Record<string, unknown>): void {
-    writeAll(this.#descriptors.events, `${JSON.stringify(event)}\n`);
+    // What user code may have left of a line in this pipe ends here.
+    writeAll(this.#descriptors.events, `\n${JSON.stringify(event)}\n`);
   }
 }

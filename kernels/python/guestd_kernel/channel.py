@@ -105,7 +105,8 @@ class Channel:
         self._held = b""
         self._barrier += 1
         marker = b"\0\x1b]K;%s;%d\a" % (self._nonce.encode("ascii"), self._barrier)
-        line = b'%s,"b":%d}\n' % (first[:-1], self._barrier)
+        # What user code may have left of a line in this pipe ends here.
+        line = b'\n%s,"b":%d}\n' % (first[:-1], self._barrier)
         self._write(marker, line + second + b"\n" if second else line)
 
     def _write(self, marker: bytes, line: bytes) -> None:

@@ -25,7 +25,8 @@ new_channel <- function(own) {
   release <- function() {
     put(own$stdout, marks)
     put(own$stderr, marks)
-    put(own$events, charToRaw(paste0(lines, "\n", collapse = "")))
+    # What user code may have left of a line in this pipe ends here.
+    put(own$events, charToRaw(paste0("\n", paste0(lines, "\n", collapse = ""))))
     marks <<- raw()
     lines <<- character()
   }
