@@ -24,5 +24,8 @@ export function encodeEvent(format: "ndjson" | "sse", event: { type: string }, i
   return Buffer.from(`${id === undefined ? "" : `id: ${id}\n`}event: ${event.type}\ndata: ${json}\n\n`);
 }
 
-/** Keeps idle connections open; no event for any reader. */
-export const SSE_COMMENT = Buffer.from(": keepalive\n\n");
+/** What a quiet stream says now and then, so that nobody on the way takes it for dead. Server-sent events have comments for that. */
+export const KEEPALIVES = {
+  ndjson: Buffer.from('{"type":"keepalive"}\n'),
+  sse: Buffer.from(": keepalive\n\n"),
+} as const;

@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { InferOutput } from "valibot";
 import * as contract from "../contracts/code.ts";
 import { readBody } from "../edge/body.ts";
-import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -14,7 +14,8 @@ import type { Contexts } from "./contexts.ts";
 import type { Run } from "./types.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-const KEEPALIVE_MS = 15_000;
+/** As of `/execute`. */
+const KEEPALIVE_MS = 5000;
 const TRAILERS = "Guestd-Ending, Guestd-Status, Guestd-Exit-Code";
 
 /** `POST /v1/code/{language}`: runs a cell and answers with what it prints and its results. */
@@ -92,7 +93,7 @@ async function answer(
     for await (const { event, position } of cellEvents(run, contextId, signal))
       yield encodeEvent(encoding, event, position);
   }
-  const keepalive = { bytes: SSE_COMMENT, everyMs: KEEPALIVE_MS };
-  await pump(frames(format), c.env.outgoing, { ...options, ...(format === "sse" && { keepalive }) });
+  const keepalive = { bytes: KEEPALIVES[format], everyMs: KEEPALIVE_MS };
+  await pump(frames(format), c.env.outgoing, { ...options, keepalive });
   return RESPONSE_ALREADY_SENT;
 }

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type ListedPort, type PortFeedEvent, PortList, PortsQuery } from "../contracts/ports.ts";
-import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { startPump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -9,7 +9,6 @@ import type { Ports } from "./ports.ts";
 import type { Port, PortEvent } from "./types.ts";
 
 const KEEPALIVE_MS = 15_000;
-const NDJSON_KEEPALIVE = Buffer.from('{"type":"keepalive"}\n');
 
 /** `/v1/ports`: what programs listen on. */
 export function portsRoutes(ports: Ports): Route[] {
@@ -52,7 +51,7 @@ async function feed(c: EdgeContext, ports: Ports): Promise<Response> {
   }
   await startPump(frames(), c.env.outgoing, {
     headers: streamHeaders(format),
-    keepalive: { bytes: format === "sse" ? SSE_COMMENT : NDJSON_KEEPALIVE, everyMs: KEEPALIVE_MS },
+    keepalive: { bytes: KEEPALIVES[format], everyMs: KEEPALIVE_MS },
     onFailure: (error) => void request.fail(error),
   });
   return RESPONSE_ALREADY_SENT;

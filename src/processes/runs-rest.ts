@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { GenericSchema, InferOutput } from "valibot";
 import * as contract from "../contracts/runs.ts";
 import { bodyChunks } from "../edge/body.ts";
-import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, type RouteHandler, route } from "../edge/route.ts";
@@ -112,7 +112,7 @@ async function log(c: EdgeContext, run: Run): Promise<Response> {
   };
   const options = {
     headers: { "Guestd-Run-Id": run.id, ...streamHeaders(format) },
-    ...(format === "sse" && { keepalive: { bytes: SSE_COMMENT, everyMs: SSE_KEEPALIVE_MS } }),
+    ...(format === "sse" && { keepalive: { bytes: KEEPALIVES.sse, everyMs: SSE_KEEPALIVE_MS } }),
   };
   async function* frames(): AsyncGenerator<Uint8Array> {
     if (format === "raw") return yield* rawFrames(run.log.readBatches({ ...reading, ...IN_BULK }), onSent);

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type EntryInit, entryJson } from "../contracts/entry-list.ts";
 import { WatchEvent, WatchQuery } from "../contracts/watch.ts";
-import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -12,7 +12,6 @@ import type { FeedReader, Feeds } from "./feeds.ts";
 import { type Change, type Entry, shownName, type WatchItem } from "./types.ts";
 
 const KEEPALIVE_MS = 15_000;
-const NDJSON_KEEPALIVE = Buffer.from('{"type":"keepalive"}\n');
 
 /** What the route is made of. */
 export interface WatchRoutesDeps {
@@ -70,7 +69,7 @@ async function watch(c: EdgeContext, { feeds, entries, entryInit }: WatchRoutesD
   }
   await pump(frames(), c.env.outgoing, {
     headers: { ...streamHeaders(format), "Guestd-Watch-Mode": reader.watcher.mode },
-    keepalive: { bytes: format === "sse" ? SSE_COMMENT : NDJSON_KEEPALIVE, everyMs: KEEPALIVE_MS },
+    keepalive: { bytes: KEEPALIVES[format], everyMs: KEEPALIVE_MS },
   });
   return RESPONSE_ALREADY_SENT;
 }

@@ -202,6 +202,19 @@ describe("five seconds", { concurrent: true }, () => {
     expect(typesOf(await queued)).toEqual(["keepalive", "number_of_executions", "result", "end_of_execution"]);
   });
 
+  test.each([
+    ["application/x-ndjson", '{"type":"keepalive"}\n'],
+    ["text/event-stream", ": keepalive\n\n"],
+  ])("of silence bring one in %s of /v1/code as well", async (accept, keepalive) => {
+    await using context = await ToyContext.create(url);
+    const answer = await fetch(`${daemon.url}/v1/code/toy?context=${context.id}`, {
+      method: "POST",
+      headers: { Accept: accept },
+      body: "sleep 7000\nprint end",
+    });
+    expect((await answer.text()).split(keepalive).length).toBeGreaterThan(1);
+  });
+
   test("after its interruption a cell that does not stop loses its kernel, and the client hears of it", async () => {
     await using context = await ToyContext.create(url);
     const lines = await context.run("print up\nhang", { timeout_ms: 50 });

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import { encodeEvent, SSE_COMMENT, streamHeaders, wantedFormat } from "../../../src/edge/event-stream.ts";
+import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../../../src/edge/event-stream.ts";
 import type { EdgeEnv } from "../../../src/edge/request-context.ts";
 
 async function formatFor(accept: string | undefined): Promise<string> {
@@ -60,6 +60,6 @@ describe("an event", () => {
   });
 
   test("that is a comment is nothing to readers", () => {
-    expect(SSE_COMMENT.toString()).toMatch(/^:.*\n\n$/);
+    expect(KEEPALIVES.sse.toString()).toMatch(/^:.*\n\n$/);
   });
 });
