@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { REPOSITORY, startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
-import { CellStream, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
+import { errorsOf, CellStream, execute, resultOf, textOf } from "../unit/kernels/cell-client.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -43,6 +43,15 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     expect(await second.value(where)).toBe("/tmp,/tmp,/tmp,sandbox");
     expect(await first.value("process.pid")).not.toBe(await second.value("process.pid"));
     await daemon.fetch("/init", { method: "POST", body: "{}" });
+  });
+
+  test("what a tick throws is told, and process.exit in one ends the cell", async () => {
+    await using session = await CodeSession.open(daemon.url, { language });
+    const lines = await session.run("process.nextTick(() => { throw new Error('of a tick') }); await null; 5");
+    const told = lines.filter(({ type }) => type === "stderr").map(({ text }) => text);
+    expect([resultOf(lines), told.join("")]).toEqual(["5", expect.stringContaining("Uncaught Error: of a tick")]);
+    const left = await session.run("process.nextTick(() => process.exit(3)); await new Promise(() => {})");
+    expect(errorsOf(left)).toEqual([{ name: "ProcessExit", value: "process.exit(3) called" }]);
   });
 
   test("each call of console.log is an event", async () => {

@@ -82,13 +82,16 @@ static void *watch(void *unused) {
 // Calls the driver, which takes the shield away when it is done. What its return then sets off is the user's, and may be ended.
 static void call(napi_ref function) {
   napi_handle_scope scope;
-  napi_value global, callback, ignored;
+  napi_value global, callback, ignored, thrown;
   state[SHIELD] = 1;
   napi_open_handle_scope(env, &scope);
   napi_get_global(env, &global);
   napi_get_reference_value(env, function, &callback);
-  if (napi_make_callback(env, NULL, global, callback, 0, NULL, &ignored) == napi_pending_exception)
-    napi_get_and_clear_last_exception(env, &ignored);
+  if (napi_make_callback(env, NULL, global, callback, 0, NULL, &ignored) == napi_pending_exception) {
+    napi_get_and_clear_last_exception(env, &thrown);
+    // A tick of the user has thrown, unless all was ended.
+    if (!state[ENDING]) napi_fatal_exception(env, thrown);
+  }
   napi_close_handle_scope(env, scope);
 }
 
