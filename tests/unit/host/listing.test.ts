@@ -17,7 +17,7 @@ import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 
 const PREFIX = "user.guestd-test.";
 /** More than one call of the library tells. */
-const MANY = 3000;
+const MANY = 600;
 
 async function entriesOf(path: string): Promise<ListedEntry[]> {
   const entries: ListedEntry[] = [];
