@@ -14,7 +14,7 @@ interface Interruptible {
   cells: Readonly<Partial<Record<"busy loop" | "sleep" | "child" | "read", string>>>;
 }
 
-/** Python's, JavaScript's and TypeScript's are in files of their own. */
+/** Python's, JavaScript's and TypeScript's are in files of their own, Bash's among its conformance cases. */
 const LANGUAGES: Readonly<Record<string, Interruptible>> = {
   r: {
     keep: "kept <- 'yes'",
@@ -36,17 +36,6 @@ const LANGUAGES: Readonly<Record<string, Interruptible>> = {
       sleep: "Thread.sleep(600_000);",
       child: 'new ProcessBuilder("sleep", "600").start().waitFor();',
       read: "new Scanner(new PipedInputStream(new PipedOutputStream())).next();",
-    },
-  },
-  bash: {
-    keep: "kept=yes",
-    kept: 'printf %s "$kept"',
-    up: "echo up",
-    cells: {
-      "busy loop": "while :; do :; done",
-      sleep: "sleep 600",
-      child: 'sh -c "sleep 600; echo never"',
-      read: "exec {pipe}<> <(:); read -r -u $pipe line",
     },
   },
 };
