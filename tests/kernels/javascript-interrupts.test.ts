@@ -5,8 +5,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { seedOfThisRun } from "../helpers/random.ts";
-import { signalAtAnyMoment } from "../helpers/random-signals.ts";
 import { errorsOf, execute } from "../unit/kernels/cell-client.ts";
 
 let daemon: TestDaemon;
@@ -144,13 +142,6 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     const mean = numbers.reduce((sum, number) => sum + number, 0) / 1000;
     expect(Math.abs(mean - 0.5)).toBeLessThan(0.06); // six deviations
     expect(await session.value("Math.random.toString()")).not.toContain("[native code]");
-  });
-
-  test("signals at any moment cost neither the kernel nor its state", async () => {
-    await using session = await CodeSession.open(daemon.url, { language });
-    const seed = seedOfThisRun();
-    console.log(`${language}: GUESTD_SEED=${seed}`);
-    await signalAtAnyMoment(session, { times: 50, seed });
   });
 
   test("what the user does with SIGINT does not take it away", async () => {
