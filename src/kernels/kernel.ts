@@ -89,6 +89,7 @@ export class Kernel {
     });
     died.catch(() => undefined);
     const late = Promise.withResolvers<never>();
+    late.promise.catch(() => undefined);
     const tooLate = `the kernel was not ready within ${START_MS / 1000} s`;
     using _timer = longTimeout(() => late.reject(notReady(wires, tooLate)), START_MS);
     try {

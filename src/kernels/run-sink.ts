@@ -44,6 +44,8 @@ export class RunSink implements CellSink {
 
   event(event: CellEvent): void {
     const { run, preface } = this.#options;
+    // A cell has one error: a driver that is interrupted while it tells of one may tell of it again.
+    if (event.type === "error" && this.#hasFailed) return;
     const bytes = Buffer.from(JSON.stringify(event));
     if (event.type === "result" && this.#take(bytes.length) < bytes.length) return this.#noteFull();
     run.log.append("events", bytes, { isUnit: true });

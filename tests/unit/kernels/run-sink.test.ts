@@ -50,3 +50,10 @@ test("a cell waits for nobody where nobody reads, and says no more than it may",
     JSON.stringify({ type: "error", name: "E", value: "", traceback: "" }).length,
   ]);
 });
+
+test("a cell has one error, however often its driver tells of it", () => {
+  const sink = new RunSink({ run, isPatient: () => true, maxBytes: KIB, preface: undefined });
+  const error = { type: "error", name: "KeyboardInterrupt", value: "", traceback: "" } as const;
+  for (let times = 0; times < 2; times += 1) sink.event(error);
+  expect(run.log.ends.events).toBe(JSON.stringify(error).length);
+});
