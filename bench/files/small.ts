@@ -77,20 +77,32 @@ async function lists(daemon: BuiltDaemon, folder: string): Promise<void> {
   const ours: number[] = [];
   const bare: number[] = [];
   const waits: number[] = [];
+  const longest: number[] = [];
+  const calmWaits: number[] = [];
   for (let round = 0; round < LISTS; round += 1) {
     const began = performance.now();
     const done = new AbortController();
     const listing = connection.call("/filesystem.Filesystem/ListDir", message).finally(() => done.abort());
+    const waited: number[] = [];
     while (!done.signal.aborted) {
       const asked = performance.now();
       await other.request("GET", "/health");
-      waits.push(performance.now() - asked);
+      waited.push(performance.now() - asked);
     }
     await listing;
+    if (round > 0) {
+      waits.push(...waited);
+      longest.push(Math.max(...waited));
+    }
     if (round > 0) ours.push(performance.now() - began);
     const raw = performance.now();
     for (const name of await readdir(many)) await lstat(join(many, name), { bigint: true });
     if (round > 0) bare.push(performance.now() - raw);
+  }
+  while (calmWaits.length < waits.length) {
+    const asked = performance.now();
+    await other.request("GET", "/health");
+    calmWaits.push(performance.now() - asked);
   }
   const alone: number[] = [];
   for (let round = 0; round < LISTS; round += 1) {
@@ -108,10 +120,10 @@ async function lists(daemon: BuiltDaemon, folder: string): Promise<void> {
     note: `bare: readdir and lstat one after the other, in the bench's process; ${median(ours).toFixed(0)} ms while others ask`,
   });
   report({
-    what: "longest wait of another request meanwhile",
+    what: "longest wait of another request during a list, p50 of the lists",
     unit: "ms",
-    ours: Math.max(...waits),
+    ours: median(longest),
     target: { on: "ours", atMost: 10 },
-    note: `GET /health over and over on another connection, ${waits.length} times; p99 ${quantile(waits, 0.99).toFixed(2)} ms`,
+    note: `GET /health over and over on another connection, ${waits.length} times: p99 ${quantile(waits, 0.99).toFixed(2)} ms, longest of all ${Math.max(...waits).toFixed(1)} ms; as often while nothing is listed: longest ${Math.max(...calmWaits).toFixed(1)} ms`,
   });
 }
