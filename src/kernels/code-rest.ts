@@ -11,7 +11,7 @@ import { SandboxError } from "../errors.ts";
 import { cellEvents, cellResult, cellText, cellTrailers } from "./cell-answers.ts";
 import type { CodeContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
-import type { Run } from "./types.ts";
+import { checkEnvironment, type Run } from "./types.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** As of `/execute`. */
@@ -45,6 +45,7 @@ type Wanted = InferOutput<typeof contract.CodeBody>;
 async function runCode(c: EdgeContext, contexts: Contexts): Promise<Response> {
   const { status = false, ...query } = parseQuery(c, contract.CodeQuery);
   const wanted = readWanted(c, query, await readBody(c.env.incoming, MAX_BODY_BYTES));
+  checkEnvironment(wanted.envs);
   const context = await pick(contexts, c.req.param("language") ?? "", wanted.context);
   const { code, envs, timeoutMs } = wanted;
   const { signal } = c.var.request;

@@ -1,4 +1,4 @@
-export type { Environment } from "../host/env.ts";
+export { checkEnvironment, type Environment } from "../host/env.ts";
 export type { LogChunk } from "../runs/log-block.ts";
 export type { Run } from "../runs/run.ts";
 export { endView, interruptionView, statusLine } from "../runs/run-view.ts";

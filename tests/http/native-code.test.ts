@@ -59,6 +59,15 @@ test("a kernel that dies is told once, and the next cell has another", async () 
   expect(await result("result 4")).toMatchObject({ ending: "finished", detail: "ok" });
 });
 
+test.each([
+  [{ "A=B": "x" }, `environment variable name "A=B" contains '='`],
+  [{ A: "x\0y" }, `the value of environment variable "A" contains a NUL byte`],
+])("variables that cannot be are refused before anything runs", async (envs, message) => {
+  const headers = { "Content-Type": "application/json" };
+  const response = await post("/v1/code/toy", JSON.stringify({ code: "print ran", envs }), { headers });
+  expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument", detail: message }]);
+});
+
 test("a context of another language is refused", async () => {
   const { contextId } = await result("result 5");
   const response = await post(`/v1/code/other?context=${String(contextId)}`, "1");
