@@ -25,10 +25,14 @@ function linger(incoming: IncomingMessage, { totalMs, silentMs }: LingerLimits):
   const { socket } = incoming;
   let seenBytes = socket.bytesRead;
   let leftMs = totalMs;
+  let isEnding = false;
   const timer = setInterval(() => {
+    // It takes the rest of its answer neither.
+    if (isEnding) return void socket.destroy();
     leftMs -= silentMs;
-    if (socket.bytesRead === seenBytes || leftMs <= 0) socket.destroySoon();
+    isEnding = socket.bytesRead === seenBytes || leftMs <= 0;
     seenBytes = socket.bytesRead;
+    if (isEnding) socket.destroySoon();
   }, silentMs).unref();
   incoming.once("close", () => clearInterval(timer));
   incoming.resume();

@@ -69,3 +69,25 @@ describe.each([
     clearInterval(trickle);
   });
 });
+
+test("who does not read either is cut off, and watched only once", async () => {
+  const server = createServer((_, response) => void response.writeHead(507).end("full"));
+  lingerOn(server, { totalMs: 60_000, silentMs: 20 });
+  let finishListeners = 0;
+  server.on("connection", (socket) => {
+    // Nothing that is written ever arrives.
+    socket._final = () => undefined;
+    socket.on("newListener", (event) => void (finishListeners += event === "finish" ? 1 : 0));
+  });
+  const closed = once(server, "connection").then(([socket]) => once(socket as Socket, "close"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  client.on("error", () => undefined);
+  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${BYTES}\r\n\r\nx`);
+  await closed;
+  expect(finishListeners).toBeLessThan(3);
+  client.destroy();
+  server.close();
+  await once(server, "close");
+});
