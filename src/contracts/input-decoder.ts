@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import type { Base64Reader } from "../lib/base64.ts";
 import { type SendInputRequest, SendInputRequestSchema } from "./gen/process_pb.js";
@@ -11,6 +12,7 @@ const QUOTE = 0x22;
  */
 export function decodeSendInput(codec: "json" | "proto", bytes: Buffer, readBase64: Base64Reader): SendInputRequest {
   if (codec === "proto") return fromBinary(SendInputRequestSchema, bytes);
+  if (!isUtf8(bytes)) throw new Error("the message is not UTF-8");
   const found = findInput(bytes);
   if (!found) return decodeJson(bytes.toString("utf8"));
   const request = decodeJson(bytes.toString("utf8", 0, found.start) + bytes.toString("utf8", found.end));

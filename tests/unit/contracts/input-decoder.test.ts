@@ -117,3 +117,11 @@ describe("input as protobuf", () => {
     expect(() => decode("proto", bytes.subarray(0, 3))).toThrow();
   });
 });
+
+test.each([
+  ["a member nobody knows", '{"process":{"pid":1},"input":{"stdin":"aGk="},"\xbe":0}'],
+  ["the input", '{"process":{"pid":1},"input":{"stdin":"aGk\xbe"}}'],
+  ["a message without input", '{"process":{"tag":"\xbe"}}'],
+])("JSON that is not UTF-8 in %s is refused", (_where, latin1) => {
+  expect(() => decode("json", Buffer.from(latin1, "latin1"))).toThrow("not UTF-8");
+});
