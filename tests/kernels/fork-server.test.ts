@@ -231,6 +231,6 @@ describe("what the fork server has loaded", () => {
   });
 
   test("leaves no process behind that is no kernel, shim or server in use", async () => {
-    await until(() => descendantsWith(process.pid, "--fork-server").length <= 2);
+    await until(() => descendantsWith(process.pid, "--fork-server").length <= 2, 30_000);
   });
 });
