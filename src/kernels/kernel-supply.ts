@@ -1,7 +1,7 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
-import { withAbort } from "../lib/abort.ts";
+import { withAbort, withDeadline } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { ForkServerSeat } from "./fork-server-seat.ts";
@@ -145,7 +145,8 @@ export class KernelSupply implements AsyncDisposable {
       return false;
     try {
       const adopted = kernel.adopt(exec.directoryOrHome(cwd, user), env);
-      const adoption = await withAbort(adopted, AbortSignal.any([signal, AbortSignal.timeout(answerMs)]));
+      const answered = withDeadline(adopted, answerMs, () => new Error("the kernel does not answer"));
+      const adoption = await withAbort(answered, signal);
       return !adoption.isStale;
     } catch {
       return false; // it has ended, or does not answer

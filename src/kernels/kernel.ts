@@ -5,8 +5,7 @@ import type { ByteSink } from "../host/output-pipe.ts";
 import type { ProgramChild } from "../host/program-child.ts";
 import { terminateTree } from "../host/process-group.ts";
 import type { Identity } from "../host/users.ts";
-import { delay, withAbort } from "../lib/abort.ts";
-import { longTimeout } from "../lib/long-timeout.ts";
+import { delay, withAbort, withDeadline } from "../lib/abort.ts";
 import { type Adoption, type CellSink, KernelWires } from "./kernel-wires.ts";
 import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest, reseedRequest } from "./protocol.ts";
 import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
@@ -88,14 +87,12 @@ export class Kernel {
       throw notReady(wires, `the kernel ended at its start with ${reasonOf(status)}`);
     });
     died.catch(() => undefined);
-    const late = Promise.withResolvers<never>();
-    late.promise.catch(() => undefined);
-    const tooLate = `the kernel was not ready within ${START_MS / 1000} s`;
-    using _timer = longTimeout(() => late.reject(notReady(wires, tooLate)), START_MS);
+    const tooLate = (): SandboxError => notReady(wires, `the kernel was not ready within ${START_MS / 1000} s`);
     try {
       // One that cannot be written to is dying: `died` says of what.
       await child.writeRequest(helloRequest(wires.nonce)).catch(() => undefined);
-      const identity = await withAbort(Promise.race([wires.ready.promise, died, late.promise]), options.signal);
+      const ready = withDeadline(Promise.race([wires.ready.promise, died]), START_MS, tooLate);
+      const identity = await withAbort(ready, options.signal);
       return new Kernel(wires, identity, options);
     } catch (error) {
       await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });

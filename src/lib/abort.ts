@@ -12,6 +12,13 @@ export async function withAbort<T>(promise: Promise<T>, signal: AbortSignal | un
   return await Promise.race([promise, aborted]);
 }
 
+/** Rejects with what `late` makes when `promise` has not settled within `ms`; otherwise settles as it does. Leaves no timer behind. */
+export async function withDeadline<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  using _timer = longTimeout(() => reject(late()), ms);
+  return await Promise.race([promise, tooLate]);
+}
+
 /** Calls `listener` once when `signal` aborts (at once if it has); disposing takes the listener off again. */
 export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   if (signal.aborted) {

@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { spawnSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
-import { delay, onAbort, withAbort } from "../../../src/lib/abort.ts";
+import { describe, expect, test, vi } from "vitest";
+import { delay, onAbort, withAbort, withDeadline } from "../../../src/lib/abort.ts";
 
 const SOURCE = new URL("../../../src/lib/abort.ts", import.meta.url).href;
 
@@ -89,5 +89,27 @@ describe("delay", () => {
     const script = `import { delay } from ${JSON.stringify(SOURCE)}; void delay(60_000); console.log("end");`;
     const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 10_000 });
     expect([stdout.toString(), signal]).toEqual(["end\n", null]);
+  });
+});
+
+const late = (): Error => new Error("late");
+
+describe("withDeadline", () => {
+  test("settles as the promise does in time, and leaves no timer behind", async () => {
+    vi.useFakeTimers();
+    try {
+      await expect(withDeadline(Promise.resolve(7), 10, late)).resolves.toBe(7);
+      await expect(withDeadline(Promise.reject(new Error("broken")), 10, late)).rejects.toThrow("broken");
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("rejects when the time is over; what becomes of the promise then is nobody's", async () => {
+    const { promise, reject } = Promise.withResolvers<void>();
+    await expect(withDeadline(promise, 1, late)).rejects.toThrow("late");
+    reject(new Error("later")); // vitest fails the run on an unhandled rejection
+    await new Promise((resolve) => setImmediate(resolve));
   });
 });
