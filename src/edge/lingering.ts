@@ -34,6 +34,11 @@ function linger(incoming: IncomingMessage, { totalMs, silentMs }: LingerLimits):
     seenBytes = socket.bytesRead;
     if (isEnding) socket.destroySoon();
   }, silentMs).unref();
-  incoming.once("close", () => clearInterval(timer));
-  incoming.resume();
+  const stop = (): void => {
+    clearInterval(timer);
+    socket.off("close", stop);
+  };
+  // A request that has its answer is not told any more that its connection is gone.
+  socket.once("close", stop);
+  incoming.once("close", stop).resume();
 }

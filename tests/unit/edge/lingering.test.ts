@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type LingerLimits, lingerOn } from "../../../src/edge/lingering.ts";
 
 const MIB = 1024 * 1024;
@@ -90,4 +90,19 @@ test("who does not read either is cut off, and watched only once", async () => {
   client.destroy();
   server.close();
   await once(server, "close");
+});
+
+test.each([
+  ["its client leaves", (client: Socket) => void client.destroy()],
+  ["the body has come after all", (client: Socket) => void client.write(Buffer.alloc(BYTES - 1))],
+])("a body is watched no longer when %s", async (_when, act) => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    await using upload = await answered(refuse);
+    expect(vi.getTimerCount()).toBe(1);
+    act(upload.client.resume());
+    while (vi.getTimerCount() > 0) await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    vi.useRealTimers();
+  }
 });
