@@ -19,6 +19,18 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, late: () 
   return await Promise.race([promise, tooLate]);
 }
 
+/** A signal that aborts as `signal` does, or with a `TimeoutError` after `ms`. Disposing leaves no timer and no listener behind. */
+export function limitedSignal(signal: AbortSignal, ms: number): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const listener = onAbort(signal, () => controller.abort(signal.reason));
+  const timer = longTimeout(() => controller.abort(new DOMException("the time is over", "TimeoutError")), ms);
+  const dispose = (): void => {
+    listener[Symbol.dispose]();
+    timer[Symbol.dispose]();
+  };
+  return { signal: controller.signal, [Symbol.dispose]: dispose };
+}
+
 /** Calls `listener` once when `signal` aborts (at once if it has); disposing takes the listener off again. */
 export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   if (signal.aborted) {

@@ -1,4 +1,5 @@
 import { SandboxError } from "../../errors.ts";
+import { limitedSignal } from "../../lib/abort.ts";
 import type { EdgeContext, EdgeEnv } from "../request-context.ts";
 import type { Codec } from "./codec.ts";
 
@@ -23,9 +24,9 @@ export function readCall(c: EdgeContext, codec: Codec, options: { ownsDeadline: 
   const timeoutMs = parseTimeout(c.req.header("connect-timeout-ms"));
   const { request } = c.var;
   const hasTimer = timeoutMs !== undefined && !options.ownsDeadline;
-  const timed = hasTimer
-    ? AbortSignal.any([request.signal, AbortSignal.timeout(Math.min(timeoutMs, 2 ** 31 - 1))])
-    : undefined;
+  const timed = hasTimer ? limitedSignal(request.signal, timeoutMs) : undefined;
+  // Whatever came of the call, nobody waits for it any more.
+  if (timed) c.env.outgoing.once("close", () => timed[Symbol.dispose]());
   return {
     user: request.user,
     timeoutMs,
@@ -33,7 +34,7 @@ export function readCall(c: EdgeContext, codec: Codec, options: { ownsDeadline: 
     bindings: c.env,
     // Most handlers never ask for it.
     get signal() {
-      return timed ?? request.signal;
+      return timed?.signal ?? request.signal;
     },
   };
 }

@@ -1,7 +1,7 @@
-import { getEventListeners } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { spawnSync } from "node:child_process";
 import { describe, expect, test, vi } from "vitest";
-import { delay, onAbort, withAbort, withDeadline } from "../../../src/lib/abort.ts";
+import { delay, limitedSignal, onAbort, withAbort, withDeadline } from "../../../src/lib/abort.ts";
 
 const SOURCE = new URL("../../../src/lib/abort.ts", import.meta.url).href;
 
@@ -111,5 +111,34 @@ describe("withDeadline", () => {
     await expect(withDeadline(promise, 1, late)).rejects.toThrow("late");
     reject(new Error("later")); // vitest fails the run on an unhandled rejection
     await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe("limitedSignal", () => {
+  test("aborts as the other does", () => {
+    const controller = new AbortController();
+    using limited = limitedSignal(controller.signal, 60_000);
+    controller.abort("gone");
+    expect(limited.signal.reason).toBe("gone");
+  });
+
+  test("aborts when the time is over", async () => {
+    using limited = limitedSignal(new AbortController().signal, 1);
+    await once(limited.signal, "abort");
+    expect(limited.signal.reason).toMatchObject({ name: "TimeoutError" });
+  });
+
+  test("leaves neither timer nor listener behind", () => {
+    vi.useFakeTimers();
+    try {
+      const { signal } = new AbortController();
+      {
+        using limited = limitedSignal(signal, 60_000);
+        expect([limited.signal.aborted, vi.getTimerCount()]).toEqual([false, 1]);
+      }
+      expect([getEventListeners(signal, "abort").length, vi.getTimerCount()]).toEqual([0, 0]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
