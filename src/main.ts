@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { type Config, helpText, isLoopbackHost, readConfig, readVersion, UsageError } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
 import { SandboxError } from "./errors.ts";
+import { PACKAGE_ROOT } from "./host/package-root.ts";
 import { createLogger, descriptorSink, type Logger } from "./log.ts";
 
 /** After SIGTERM the daemon is gone by then, whatever resists. */
@@ -9,19 +9,17 @@ const SHUTDOWN_MS = 4800;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 const UMASK = 0o022;
-/** Folder that holds `dist` and `kernels`: both `src` and `dist` are one below it. */
-const ROOT = join(import.meta.dirname, "..");
 
 const COMMANDS = { serve, health, doctor };
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes("--version")) return print(`guestd ${readVersion(ROOT)}`);
+  if (argv.includes("--version")) return print(`guestd ${readVersion(PACKAGE_ROOT)}`);
   if (argv.includes("--help") || argv.includes("-h")) return print(helpText());
   const [first = "", ...rest] = argv;
   const isCommand = Object.hasOwn(COMMANDS, first);
   const run = isCommand ? COMMANDS[first as keyof typeof COMMANDS] : serve;
   const config = readConfig({
-    root: ROOT,
+    root: PACKAGE_ROOT,
     argv: isCommand ? rest : argv,
     env: process.env,
     isTerminal: process.stderr.isTTY,
