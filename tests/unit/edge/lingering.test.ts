@@ -12,13 +12,16 @@ const NEXT = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 async function answered(
   respond: RequestListener,
   limits?: LingerLimits,
+  headers = "",
 ): Promise<AsyncDisposable & { client: Socket }> {
   const server = createServer(respond);
   lingerOn(server, limits);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${BYTES}\r\n\r\nx`);
+  const { port } = server.address() as AddressInfo;
+  // One that asks for a close goes on sending when our side has ended.
+  const client = connect({ port, host: "127.0.0.1", allowHalfOpen: headers !== "" });
+  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${BYTES}\r\n${headers}\r\nx`);
   await answer(client);
   const dispose = async (): Promise<void> => {
     client.destroy();
@@ -54,6 +57,17 @@ describe.each([
     }
     upload.client.write(NEXT);
     await answer(upload.client);
+  });
+
+  test("may be sent to its end where the client wants no more than this answer, and is told that it is the last", async () => {
+    await using upload = await answered(respond, undefined, "Connection: close\r\n");
+    const { client } = upload;
+    await once(client, "end");
+    const rest = Buffer.alloc(MIB);
+    for (let sent = 1; sent < BYTES; sent += MIB) {
+      if (!client.write(rest.subarray(0, BYTES - sent))) await once(client, "drain");
+    }
+    await once(client.end(), "close"); // a reset would have been an error
   });
 
   test.each([
