@@ -5,7 +5,9 @@ import { benchLanguages } from "./kernels/languages.ts";
 import { benchMemory } from "./kernels/memory.ts";
 import { benchStart } from "./kernels/start.ts";
 import { runParts } from "./lib/parts.ts";
+import { prepareKernels } from "./lib/prepared-kernels.ts";
 
+prepareKernels();
 await runParts({
   cells: benchCells,
   contexts: benchContexts,

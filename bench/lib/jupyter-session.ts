@@ -9,7 +9,10 @@ interface Message {
   content: Record<string, unknown>;
 }
 
+type Request = ReturnType<typeof executeRequest>;
+
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+const ATTEMPTS = 3;
 
 /** A kernel of the Jupyter server on `port`, driven as its own front ends do: REST, then a WebSocket. */
 export async function openJupyterSession(port: number): Promise<CodeSession> {
@@ -19,10 +22,18 @@ export async function openJupyterSession(port: number): Promise<CodeSession> {
   const { id } = (await response.json()) as { id: string };
   const session = randomUUID();
   const address = `ws://127.0.0.1:${port}/api/kernels/${id}/channels?session_id=${session}`;
-  const socket = new WebSocket(address, { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  await once(socket, "open");
+  let socket = await connect(address);
   return {
-    run: (code) => runCell(socket, session, code),
+    async run(code) {
+      const request = executeRequest(session, code);
+      for (let attempt = 1; ; attempt += 1) {
+        if (socket.readyState !== WebSocket.OPEN) socket = await connect(address);
+        const answer = await runCell(socket, request);
+        if (answer !== undefined) return answer;
+        if (attempt === ATTEMPTS) throw new Error(`the Jupyter server closed ${ATTEMPTS} connections to one kernel`);
+        console.error("guestd: the Jupyter server closed a connection before it took a cell: connecting again");
+      }
+    },
     async [Symbol.asyncDispose]() {
       socket.terminate();
       await fetch(`${url}/${id}`, { method: "DELETE" });
@@ -30,11 +41,21 @@ export async function openJupyterSession(port: number): Promise<CodeSession> {
   };
 }
 
-/** A cell is over when the kernel has answered and is idle, which come in any order. */
-async function runCell(socket: WebSocket, session: string, code: string): Promise<string> {
-  const request = executeRequest(session, code);
+async function connect(address: string): Promise<WebSocket> {
+  const socket = new WebSocket(address, { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+  await once(socket, "open");
+  // Its close follows.
+  socket.on("error", () => undefined);
+  return socket;
+}
+
+/**
+ * A cell is over when the kernel has answered and is idle, which come in any order. Resolves with undefined when the connection was
+ * closed and nothing had been heard of the cell: the server takes no cell from a connection whose kernel it gave up waiting for.
+ */
+async function runCell(socket: WebSocket, request: Request): Promise<string | undefined> {
   const id = request.header.msg_id;
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const said: string[] = [];
   const left = new Set(["execute_reply", "idle"]);
   const onMessage = (bytes: Buffer): void => {
@@ -47,7 +68,10 @@ async function runCell(socket: WebSocket, session: string, code: string): Promis
     if (type === "error") reject(new Error(`${String(content["ename"])}: ${String(content["evalue"])}`));
     if (left.size === 0) resolve(said.join("\n"));
   };
-  const onClose = (): void => reject(new Error("the Jupyter server closed the connection"));
+  const onClose = (code: number): void => {
+    if (said.length === 0) resolve(undefined);
+    else reject(new Error(`the Jupyter server closed the connection in the middle of a cell (${code})`));
+  };
   socket.on("message", onMessage).on("close", onClose);
   try {
     socket.send(JSON.stringify(request));
