@@ -1,6 +1,6 @@
 // Builds dist/: the bundle and the shim. `--if-needed` does nothing when dist/ is newer than every source.
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 
@@ -8,6 +8,7 @@ const root = import.meta.dirname;
 const dist = join(root, "dist");
 const bundle = join(dist, "main.js");
 const worker = join(dist, "file-worker.js");
+const docsPage = join(dist, "docs.html");
 const shim = join(dist, "guestd-shim");
 const base64 = join(dist, "guestd-base64.so");
 const listing = join(dist, "guestd-listing.so");
@@ -22,7 +23,16 @@ function newest(path: string): number {
 }
 
 function isCurrent(): boolean {
-  const products = [bundle, worker, shim, base64, listing, interrupts, ...drivers().map(({ product }) => product)];
+  const products = [
+    bundle,
+    worker,
+    docsPage,
+    shim,
+    base64,
+    listing,
+    interrupts,
+    ...drivers().map(({ product }) => product),
+  ];
   if (!products.every((file) => existsSync(file))) return false;
   const names = ["src", "package.json", "package-lock.json", "build.config.ts"];
   const sources = [
@@ -112,9 +122,30 @@ async function bundleDaemon(): Promise<void> {
   });
 }
 
+/** The page of `/docs`: one file, with its style and script in it. */
+async function bundleDocsPage(): Promise<void> {
+  const folder = join(root, "src", "edge", "docs-page");
+  let html = readFileSync(join(folder, "page.html"), "utf8");
+  for (const name of ["page.css", "page.ts"]) {
+    const { outputFiles } = await build({
+      entryPoints: [join(folder, name)],
+      bundle: true,
+      write: false,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      logLevel: "warning",
+    });
+    const text = outputFiles[0]?.text.trim() ?? "";
+    html = html.replace(`/* ${name} */`, () => text);
+  }
+  writeFileSync(docsPage, html);
+}
+
 if (!(process.argv.includes("--if-needed") && isCurrent())) {
   console.error("guestd: building dist/");
   await bundleDaemon();
+  await bundleDocsPage();
   for (const driver of drivers()) await bundleDriver(driver);
   compile(shim, SHIM_FLAGS, hostSources("shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"));
   compile(base64, LIBRARY_FLAGS, hostSources("base64/encode.c", "base64/decode.c"));

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { type Config, isLoopbackHost } from "./config.ts";
 import { createApp } from "./edge/app.ts";
+import { docsPageRoutes } from "./edge/docs-page.ts";
 import { Gate } from "./edge/gate.ts";
 import { HostRule } from "./edge/host-rule.ts";
 import { Listeners } from "./edge/listeners.ts";
@@ -40,7 +42,7 @@ export interface Daemon extends AsyncDisposable {
 export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const services = createServices(stack, config, log);
-  const routes = createRoutes(services);
+  const routes = createRoutes(services, join(config.root, "dist", "docs.html"));
   const freedMemory = stack.use(new FreedMemory({ log }));
   const listeners = stack.use(new Listeners({ log }));
   const app = createApp(
@@ -67,12 +69,13 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function createRoutes(services: Services): Route[] {
+function createRoutes(services: Services, docsPage: string): Route[] {
   const { lifecycle, metrics, processes, template, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
   const { watchers, pollers, feeds, changeEntries: entries, ports } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
+    ...docsPageRoutes(docsPage),
     ...lifecycleRoutes(lifecycle, {
       areKernelsReady: () => contexts.areDefaultsReady,
       templateState: () => template.state.state,

@@ -76,7 +76,11 @@ function operation(route: Route, doc: OperationDoc, toJson: ToJson): Json {
     summary: doc.summary,
     tags: [doc.tag],
     ...(route.access === "open" && { security: [] }),
-    parameters: [...pathParameters(route.path), ...queryParameters(doc.query, toJson)],
+    parameters: [
+      ...pathParameters(route.path),
+      ...queryParameters(doc.query, toJson),
+      ...headerParameters(doc.headers),
+    ],
     ...(bodyOf(doc, toJson) && { requestBody: { content: bodyOf(doc, toJson) } }),
     responses: {
       ...Object.fromEntries(Object.entries(doc.answers).map(([status, answer]) => [status, answerOf(answer, toJson)])),
@@ -118,16 +122,35 @@ function queryParameters(query: GenericSchema | undefined, toJson: ToJson): Json
   });
 }
 
+function headerParameters(headers: OperationDoc["headers"] = {}): Json[] {
+  return Object.entries(headers).map(([name, description]) => ({
+    name,
+    in: "header",
+    description,
+    schema: { type: "string" },
+  }));
+}
+
 function bodyOf(doc: OperationDoc, toJson: ToJson): Json | undefined {
   const json = doc.body && { "application/json": { schema: toJson(doc.body, "input") } };
-  const other = doc.bodyMedia?.map((media) => [media, { schema: { type: "string" } }]) ?? [];
+  const other = doc.bodyMedia?.map((media) => [media, { schema: schemaOf(media) }]) ?? [];
   return json || other.length > 0 ? { ...json, ...Object.fromEntries(other) } : undefined;
 }
 
 function answerOf({ description, json, media }: AnswerDoc, toJson: ToJson): Json {
   const content = {
     ...(json && { "application/json": { schema: toJson(json, "output") } }),
-    ...Object.fromEntries(media?.map((type) => [type, { schema: { type: "string" } }]) ?? []),
+    ...Object.fromEntries(media?.map((type) => [type, { schema: schemaOf(type) }]) ?? []),
   };
   return { description, ...(Object.keys(content).length > 0 && { content }) };
+}
+
+/** A body that is not JSON: text, bytes (which have no schema in OpenAPI 3.1) or files of a form. */
+function schemaOf(media: string): Json {
+  if (media === "application/octet-stream") return {};
+  if (media !== "multipart/form-data") return { type: "string" };
+  return {
+    type: "object",
+    properties: { file: { type: "array", items: { contentMediaType: "application/octet-stream" } } },
+  };
 }

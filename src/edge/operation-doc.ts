@@ -14,6 +14,8 @@ export interface OperationDoc {
   summary: string;
   tag: string;
   query?: GenericSchema;
+  /** Request headers that it heeds, and what each is for. */
+  headers?: Readonly<Record<string, string>>;
   body?: GenericSchema;
   /** Media types of a request body that is not JSON. */
   bodyMedia?: readonly string[];

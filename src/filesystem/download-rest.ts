@@ -10,6 +10,16 @@ import { SandboxError } from "../errors.ts";
 import type { Downloads, OpenFile } from "./downloads.ts";
 import type { Caller } from "./filesystem.ts";
 
+/** Headers that decide which part of a file is sent, if any. */
+export const READ_HEADERS = {
+  "If-None-Match": "ETags of copies that the client has",
+  "If-Modified-Since": "the date of a copy that the client has",
+  "If-Match": "ETag of the only state that will do",
+  "If-Unmodified-Since": "a date",
+  Range: "which bytes, as bytes=0-99",
+  "If-Range": "ETag or date of what the client has the rest of",
+};
+
 /** Text at several times the speed of the usual level, hardly larger. */
 const GZIP_LEVEL = 1;
 const READ_BYTES = 64 * 1024;

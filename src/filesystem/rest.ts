@@ -6,7 +6,7 @@ import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { queryOf } from "../edge/text.ts";
 import { SandboxError } from "../errors.ts";
-import { download } from "./download-rest.ts";
+import { download, READ_HEADERS } from "./download-rest.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Caller } from "./filesystem.ts";
 import { upload } from "./upload-rest.ts";
@@ -74,6 +74,7 @@ const DOWNLOAD: OperationDoc = {
   summary: "Reads a file",
   tag: "files",
   query: FilesQuery,
+  headers: READ_HEADERS,
   answers: {
     200: { description: "content of the file", media: ["application/octet-stream"] },
     206: { description: "the range that was asked for", media: ["application/octet-stream"] },
@@ -90,6 +91,7 @@ const UPLOAD: OperationDoc = {
   summary: "Writes files, with the directories above them",
   tag: "files",
   query: FilesQuery,
+  headers: { "Content-Encoding": "gzip: the body is unpacked" },
   bodyMedia: ["multipart/form-data", "application/octet-stream"],
   answers: {
     200: { description: "what was written", json: UploadAnswer },

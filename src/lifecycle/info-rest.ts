@@ -67,6 +67,6 @@ function welcome(c: EdgeContext, version: string): string {
   curl "$G/v1/ports?follow=1"                                      what programs listen on, as it comes and goes
   curl $G/v1/info                                                  what works here, and why something does not
   curl $G/metrics                                                  processor, memory, disk
-  curl $G/openapi.json                                             everything, for machines
+  curl $G/openapi.json                                             everything, for machines; ${base}/docs for browsers
 `;
 }

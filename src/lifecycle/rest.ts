@@ -44,7 +44,11 @@ const HEALTH = {
   summary: "Whether the daemon answers; with `ready`, whether what the image starts and the default contexts are ready",
   tag: "lifecycle",
   query: HealthQuery,
-  answers: { 204: { description: "it does" }, 503: { description: "not ready yet, or the start command has failed" } },
+  answers: {
+    200: { description: "the interpreter's port: its default contexts are there", json: v.literal("OK") },
+    204: { description: "it does" },
+    503: { description: "not ready yet, or the start command has failed" },
+  },
 };
 const ENVS = {
   summary: "Environment variables of every program",

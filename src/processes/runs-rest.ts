@@ -4,6 +4,7 @@ import * as contract from "../contracts/runs.ts";
 import { bodyChunks } from "../edge/body.ts";
 import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
+import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, type RouteHandler, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
@@ -38,7 +39,10 @@ export function runsRoutes(control: RunControl): Route[] {
     route("GET /v1/runs/:id/log", { ...native("Output from any offset", contract.Run), doc: LOG }, withRun(log)),
     route(
       "GET /v1/runs/:id/wait",
-      native("Wait for the end; 202 when it has not come in time", contract.Run, { query: contract.WaitQuery }),
+      native("Wait for the end; 202 when it has not come in time", contract.Run, {
+        query: contract.WaitQuery,
+        answers: { 202: { description: "it still runs", json: contract.Run } },
+      }),
       withRun(wait),
     ),
     route(
@@ -70,16 +74,17 @@ export function runsRoutes(control: RunControl): Route[] {
 function native(
   summary: string,
   answer: GenericSchema,
-  more: { query?: GenericSchema; body?: GenericSchema } = {},
+  { answers, ...more }: Partial<Pick<OperationDoc, "query" | "body" | "answers">> = {},
 ): Pick<Route, "family" | "access" | "doc"> {
-  const answers = { 200: { description: "done", json: answer } };
-  return { family: "native", access: "token", doc: { summary, tag: "runs", answers, ...more } };
+  const all = { 200: { description: "done", json: answer }, ...answers };
+  return { family: "native", access: "token", doc: { summary, tag: "runs", ...more, answers: all } };
 }
 
 const LOG = {
   summary: "Output from any offset, raw, as NDJSON or as server-sent events; follow=1 stays until the end",
   tag: "runs",
   query: contract.LogQuery,
+  headers: { "Last-Event-ID": "the cursor of the last server-sent event that was received" },
   answers: {
     200: { description: "the log", media: ["text/plain", "application/x-ndjson", "text/event-stream"] },
     410: { description: "that part is no longer kept" },

@@ -65,6 +65,7 @@ const START = {
   query: contract.RunQuery,
   body: contract.RunBody,
   bodyMedia: ["text/plain"],
+  headers: { "Idempotency-Key": "a request that repeats it gets the run that the first one has started" },
   answers: ANSWERS,
 };
 const FEED = { ...START, summary: "Run ?cmd= with the body as its standard input" };

@@ -30,6 +30,7 @@ const WATCH = {
   summary: "Changes of a directory as they come, as NDJSON or server-sent events; resumed by cursor or Last-Event-ID",
   tag: "files",
   query: WatchQuery,
+  headers: { "Last-Event-ID": "the cursor of the last server-sent event that was received" },
   answers: {
     200: { description: "one event a line", json: WatchEvent, media: ["application/x-ndjson", "text/event-stream"] },
     400: { description: "no directory, a cursor that is none, or a network mount that nobody has allowed" },

@@ -39,6 +39,9 @@ const operations = (): [name: string, operation: Operation][] =>
 /** A route's path as the document writes it. */
 const written = (path: string): string => path.replaceAll(/:(\w+)(\{[^}]*\})?/g, "{$1}");
 
+const headersOf = (path: string, method: string): string[] =>
+  (document.paths[path]?.[method]?.parameters ?? []).filter((one) => one.in === "header").map(({ name }) => name);
+
 describe("the document", () => {
   test("is OpenAPI 3.1 of this version", async () => {
     const { version } = (await (await daemon.fetch("/v1/info")).json()) as { version: string };
@@ -57,13 +60,27 @@ describe("the document", () => {
   });
 
   test("leaves out only what a person or a generated client needs no description of", () => {
-    const undocumented = daemon.daemon.routes.filter(
-      ({ doc, family, face }) => !doc && family !== "rpc" && face !== "interpreter",
-    );
-    expect(undocumented.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
-      "GET /",
-      "GET /openapi.json",
-    ]);
+    const documented = new Set(operations().map(([name]) => name));
+    const undocumented = daemon.daemon.routes
+      .filter(({ family }) => family !== "rpc")
+      .map(({ method, path }) => `${method} ${written(path)}`)
+      .filter((name) => !documented.has(name));
+    expect(undocumented.toSorted()).toEqual(["GET /", "GET /docs", "GET /openapi.json"]);
+  });
+
+  test("has the routes that code interpreter SDKs use", () => {
+    const routes = daemon.daemon.routes.filter(({ family }) => family === "interpreter");
+    const names = [...new Set(routes.map(({ method, path }) => `${method} ${written(path)}`))];
+    expect(names.length).toBeGreaterThan(5);
+    expect(operations().map(([name]) => name)).toEqual(expect.arrayContaining(names));
+    expect(document.paths["/health"]?.["get"]?.responses).toMatchObject({ 200: {}, 204: {}, 503: {} });
+  });
+
+  test("names the headers that a request may have", () => {
+    expect(headersOf("/v1/run", "post")).toEqual(["Idempotency-Key"]);
+    expect(headersOf("/v1/runs/{id}/log", "get")).toEqual(["Last-Event-ID"]);
+    expect(headersOf("/v1/files/{path}", "put")).toEqual(expect.arrayContaining(["If-None-Match", "Content-Digest"]));
+    expect(headersOf("/v1/files/{path}", "patch")).toContain("Content-Range");
   });
 
   test("gives each operation a name of its own", () => {

@@ -3,6 +3,7 @@ import * as contract from "../../contracts/native-files.ts";
 import type { AnswerDoc, OperationDoc } from "../../edge/operation-doc.ts";
 import { type HttpMethod, type Route, type RouteHandler, route } from "../../edge/route.ts";
 import { finerError } from "../failures.ts";
+import { READ_HEADERS } from "../download-rest.ts";
 import { type Changing, changePath, removePath } from "./change-rest.ts";
 import { FILES_PREFIX } from "./path-rest.ts";
 import { type Reading, readPath } from "./read-rest.ts";
@@ -53,7 +54,7 @@ const FAILURES: Readonly<Record<number, AnswerDoc>> = {
 function operation(
   summary: string,
   query: GenericSchema,
-  rest: Pick<OperationDoc, "body" | "bodyMedia"> & { answers: Readonly<Record<number, AnswerDoc>> },
+  rest: Pick<OperationDoc, "body" | "bodyMedia" | "headers"> & { answers: Readonly<Record<number, AnswerDoc>> },
 ): OperationDoc {
   return { summary, tag: "files", query, ...rest, answers: { ...rest.answers, ...FAILURES } };
 }
@@ -62,6 +63,7 @@ const READ = operation(
   "Read a file, or list a directory: JSON, or as ls -la with Accept: text/plain",
   contract.ReadQuery,
   {
+    headers: READ_HEADERS,
     answers: {
       200: {
         description: "content of the file, or what is in the directory",
@@ -83,10 +85,22 @@ const WRITE_FAILURES: Readonly<Record<number, AnswerDoc>> = {
   507: { description: "no space left; what was there still is" },
 };
 
+const EXPECTATIONS = {
+  "If-Match": "ETag of the only state that may be changed; * for any file",
+  "If-None-Match": "*: only if there is no file yet",
+  "If-Unmodified-Since": "only if nobody has changed the file since that date",
+};
+const DIGESTS = {
+  "Content-Digest": "digests of this body (RFC 9530), as sha-256=:…:",
+  "Repr-Digest": "digests of the whole file; the older Digest: SHA-256=… is understood too",
+};
+const ENCODING = { "Content-Encoding": "gzip: the body is unpacked" };
+
 const PUT = operation(
   "Write a file in one step, with the directories above it; append=1 adds to its end",
   contract.WriteQuery,
   {
+    headers: { ...EXPECTATIONS, ...DIGESTS, ...ENCODING },
     bodyMedia: ["application/octet-stream"],
     answers: {
       200: { description: "the file was replaced, or added to", json: contract.Written },
@@ -97,6 +111,7 @@ const PUT = operation(
 );
 
 const PATCH = operation("Write a part of a file in place: a resumable upload, by Content-Range", contract.PatchQuery, {
+  headers: { "Content-Range": "where it goes: bytes 0-99/200, or 0-99/*", ...EXPECTATIONS, ...DIGESTS },
   bodyMedia: ["application/octet-stream"],
   answers: {
     200: { description: "the part is in the file", json: contract.Written },
@@ -116,6 +131,7 @@ const CHANGE = operation("Make a directory or link, move, copy, change mode or o
 });
 
 const REMOVE = operation("Remove a file or an empty directory; recursive=1 also what is in it", contract.RemoveQuery, {
+  headers: EXPECTATIONS,
   answers: {
     204: { description: "it is gone" },
     409: { description: "the directory is not empty" },
