@@ -51,7 +51,6 @@ export type ErrorReason =
   | "token_invalid"
   | "token_missing"
   | "too_many_contexts"
-  | "unsupported_media_type"
   | "upgrade_required"
   | "user_not_switchable"
   | "user_unknown"

@@ -9,9 +9,10 @@ const CERTIFICATES = [
   "GIT_SSL_CAINFO",
   "NODE_EXTRA_CA_CERTS",
 ];
-const NAMES = [...PROXIES, ...PROXIES.map((name) => name.toLowerCase()), ...CERTIFICATES];
+/** Their names. */
+export const NETWORK_NAMES = [...PROXIES, ...PROXIES.map((name) => name.toLowerCase()), ...CERTIFICATES];
 
 /** Which of them guestd was started with: an image sets them for whatever runs in it. Values may hold passwords. */
 export function networkEnv(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(NAMES.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  return Object.fromEntries(NETWORK_NAMES.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 }

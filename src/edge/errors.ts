@@ -45,7 +45,6 @@ const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   origin_not_allowed: 403,
   precondition_failed: 412,
   range_not_satisfiable: 416,
-  unsupported_media_type: 415,
   upgrade_required: 426,
 };
 
