@@ -62,6 +62,7 @@ COPY kernels/install.sh /tmp/kernels/
 COPY kernels/python/requirements.txt /tmp/kernels/python/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pipconf,target=/etc/pip.conf sh /tmp/kernels/install.sh $KERNELS && rm -r /tmp/kernels
 COPY --from=artefact /opt/guestd /opt/guestd
+RUN sh /opt/guestd/kernels/python/compile.sh "$GUESTD_PREPARED_DIR/python"
 RUN ln -s /opt/guestd/bin/guestd /usr/local/bin/guestd; command -v node >/dev/null || ln -s /opt/guestd/bin/node /usr/local/bin/node
 
 FROM base AS full
@@ -71,4 +72,5 @@ COPY kernels/python/requirements.txt /tmp/kernels/python/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pipconf,target=/etc/pip.conf sh /tmp/kernels/install.sh $KERNELS && rm -r /tmp/kernels
 COPY --from=artefact /opt/guestd /opt/guestd
 RUN case " $KERNELS " in *" java "*) sh /opt/guestd/kernels/java/prepare.sh "$GUESTD_PREPARED_DIR/java";; esac
+RUN sh /opt/guestd/kernels/python/compile.sh "$GUESTD_PREPARED_DIR/python"
 RUN ln -s /opt/guestd/bin/guestd /usr/local/bin/guestd; command -v node >/dev/null || ln -s /opt/guestd/bin/node /usr/local/bin/node

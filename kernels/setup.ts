@@ -1,4 +1,5 @@
 // Prepares what kernels need beyond this repository, once: runs each kernel's prepare.sh with the folder to fill, and guestd's own Node in GUESTD_NODE.
+// What has to follow the kernel's own files is for its compile.sh, which runs every time, with the same folder.
 // A kernel that cannot be prepared is said and skipped: the daemon starts without it. `--strict` makes that an error.
 import { spawnSync } from "node:child_process";
 import { createHash, type Hash } from "node:crypto";
@@ -54,9 +55,19 @@ function prepare(manifest: Manifest, prepared: string): boolean {
   return true;
 }
 
+function compile({ folder }: Manifest, prepared: string): void {
+  const script = join(folder, "compile.sh");
+  if (existsSync(script)) spawnSync("/bin/sh", [script, prepared], { stdio: ["ignore", 2, 2] });
+}
+
 process.umask(0o022);
 const root = join(import.meta.dirname, "..");
 const { preparedDir } = readConfig({ root, argv: [], env: process.env, isTerminal: false });
 const kernels = readManifests(join(root, "kernels")).filter(({ folder }) => existsSync(join(folder, "prepare.sh")));
-const results = kernels.map((manifest) => prepare(manifest, join(preparedDir, manifest.kernel)));
+const results = kernels.map((manifest) => {
+  const prepared = join(preparedDir, manifest.kernel);
+  const isPrepared = prepare(manifest, prepared);
+  compile(manifest, prepared);
+  return isPrepared;
+});
 if (process.argv.includes("--strict") && results.includes(false)) process.exitCode = 1;
