@@ -10,9 +10,11 @@ import type { CellEvent, CellStatus, KernelIdentity, TextStream } from "./types.
 /** Largest event of a kernel: a result with all its images. */
 const MAX_EVENT_BYTES = 64 * 1024 * 1024;
 
-/** Receives what a cell says, in order. Bytes may be kept. Returns false from `text` to stop the kernel until `resumeOutput()`. */
+/** Receives what a cell says, in order. Bytes may be kept. */
 export interface CellSink {
-  text(stream: TextStream, bytes: Buffer): boolean;
+  /** False stops the kernel's output until `resumeOutput()`. */
+  readonly hasRoom: boolean;
+  text(stream: TextStream, bytes: Buffer): void;
   event(event: CellEvent): void;
 }
 
@@ -39,7 +41,6 @@ export class KernelWires {
   /** The cell that runs. */
   cell: Cell | undefined;
   #child: ProgramChild | undefined;
-  #goOn = true;
   /** The cell that the kernel has begun: text before that is nobody's yet. */
   #begun: Cell | undefined;
   readonly #idle = new IdleOutput();
@@ -76,17 +77,17 @@ export class KernelWires {
 
   /** Takes output; `bytes` may be reused afterwards. Returns false when the cell's reader has enough for now. */
   take(stream: TextStream, bytes: Buffer): boolean {
-    this.#goOn = true;
     this.#merge.push(stream, bytes);
-    return this.#goOn;
+    return this.#hasRoom;
   }
 
+  /** Takes events, likewise. */
   takeEvents(bytes: Buffer): boolean {
     for (const line of this.#lines.push(bytes)) {
       const message = parseMessage(line);
       if (message) this.#merge.pushEvent(message);
     }
-    return true;
+    return this.#hasRoom;
   }
 
   /** The process is gone: what it said is delivered as far as it goes, and a running cell ends. */
@@ -98,8 +99,13 @@ export class KernelWires {
     this.cell.done.resolve("died");
   }
 
+  /** Asked of all pipes alike: what one brings while another is stopped would pile up behind its markers. */
+  get #hasRoom(): boolean {
+    return this.cell?.sink.hasRoom ?? true;
+  }
+
   #emit(stream: TextStream, bytes: Buffer): void {
-    if (this.cell && this.cell === this.#begun) this.#goOn = this.cell.sink.text(stream, bytes) && this.#goOn;
+    if (this.cell && this.cell === this.#begun) this.cell.sink.text(stream, bytes);
     else this.#idle.add(stream, bytes);
   }
 

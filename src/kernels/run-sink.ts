@@ -34,12 +34,16 @@ export class RunSink implements CellSink {
     else this.event({ type: "error", name, value, traceback: "" });
   }
 
-  text(stream: TextStream, bytes: Buffer): boolean {
+  get hasRoom(): boolean {
     const { run, isPatient } = this.#options;
+    return !run.log.isFull && (!run.log.isPaced || !isPatient());
+  }
+
+  text(stream: TextStream, bytes: Buffer): void {
+    const { run } = this.#options;
     const part = bytes.subarray(0, this.#take(bytes.length));
     if (part.length > 0) run.log.append(stream, part, { isUnit: true });
     if (part.length < bytes.length) this.#noteFull();
-    return !run.log.isFull && (!run.log.isPaced || !isPatient());
   }
 
   event(event: CellEvent): void {

@@ -20,7 +20,8 @@ function createWires(byLine = false): {
       id,
       done,
       sink: {
-        text: (stream, bytes) => heard.push(`${stream}:${bytes.toString("latin1")}`) > 0,
+        hasRoom: true,
+        text: (stream, bytes) => void heard.push(`${stream}:${bytes.toString("latin1")}`),
         event: ({ type }) => void heard.push(type),
       },
     };
@@ -55,16 +56,19 @@ describe("a cell", () => {
     expect(heard).toEqual([]);
   });
 
-  test("that says it has enough stops the kernel", () => {
-    const { wires, say, print } = createWires();
-    wires.cell = {
-      id: "r",
-      done: Promise.withResolvers(),
-      sink: { text: () => false, event: () => undefined },
-    };
+  test("whose reader has enough stops all that the kernel says, or the rest would pile up behind the markers of what is stopped", () => {
+    const { wires, heard, beginCell, say, print } = createWires(true);
+    void beginCell("r");
+    const event = (name: string, b: number): boolean =>
+      wires.takeEvents(Buffer.from(`${JSON.stringify({ ev: "result", id: "r", main: false, data: { name }, b })}\n`));
     say({ ev: "start", id: "r", count: 1 });
-    expect(print("x".repeat(10))).toBe(true); // joined with what may follow
-    expect(print(`${"x".repeat(40_000)}\n`)).toBe(false);
+    expect([print("a\n"), print("b\n", "stderr"), event("first", 0)]).toEqual([true, true, true]);
+    Object.assign(wires.cell?.sink ?? {}, { hasRoom: false });
+    expect(print("c\n", "stderr")).toBe(false);
+    // Its event comes when stderr has reached the marker as well, which is stopped.
+    expect(print(`\0\x1b]K;${wires.nonce};2\x07`)).toBe(false);
+    expect([print("d\n"), event("second", 2), event("third", 3)]).toEqual([false, false, false]);
+    expect(heard).toEqual(["start", "stdout:a\n", "stderr:b\n", "result", "stderr:c\n"]);
   });
 
   test("ends when the kernel dies, after what it said", async () => {

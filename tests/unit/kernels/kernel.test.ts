@@ -30,18 +30,26 @@ async function startToy(): Promise<Kernel & AsyncDisposable> {
   return Object.assign(kernel, { [Symbol.asyncDispose]: dispose });
 }
 
-const NOBODY: CellSink = { text: () => true, event: () => undefined };
+const NOBODY: CellSink = { hasRoom: true, text: () => undefined, event: () => undefined };
 
 test("a cell whose last words were more than its reader takes leaves the output running for the next one", async () => {
   await using kernel = await startToy();
   let heardBytes = 0;
+  let hasRoom = true;
   const hasEnough: CellSink = {
-    text: (_, { length }) => (heardBytes += length) < 0,
+    get hasRoom() {
+      return hasRoom;
+    },
+    text: (_, { length }) => {
+      heardBytes += length;
+      hasRoom = false;
+    },
     // The sleep of a shielded cell ends: it goes on once its start was heard.
     event: () => kernel.interrupt(),
   };
   for (const cell of ["first", "second"]) {
     // As much as is handed on at once.
+    hasRoom = true;
     const code = `shield\nsleep 60000\ntail ${"x".repeat(40_000)}`;
     expect(await kernel.execute(cell, code, {}, hasEnough)).toBe("ok");
   }
