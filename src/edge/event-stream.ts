@@ -29,3 +29,9 @@ export const KEEPALIVES = {
   ndjson: Buffer.from('{"type":"keepalive"}\n'),
   sse: Buffer.from(": keepalive\n\n"),
 } as const;
+
+/** What is pumped of a run or a cell in its silences: as often as of `/execute`. */
+export const RUN_KEEPALIVES = {
+  ndjson: { bytes: KEEPALIVES.ndjson, everyMs: 5000 },
+  sse: { bytes: KEEPALIVES.sse, everyMs: 5000 },
+} as const;

@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { InferOutput } from "valibot";
 import * as contract from "../contracts/code.ts";
 import { readBody } from "../edge/body.ts";
-import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -14,8 +14,6 @@ import type { Contexts } from "./contexts.ts";
 import { checkEnvironment, type Run } from "./types.ts";
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-/** As of `/execute`. */
-const KEEPALIVE_MS = 5000;
 const TRAILERS = "Guestd-Ending, Guestd-Status, Guestd-Exit-Code";
 
 /** `POST /v1/code/{language}`: runs a cell and answers with what it prints and its results. */
@@ -33,7 +31,8 @@ const CODE = {
   bodyMedia: ["text/plain"],
   answers: {
     200: {
-      description: "plain text as it comes with the ending in a trailer, events, or one JSON value, as `Accept` asks",
+      description:
+        "plain text as it comes with the ending in a trailer, events (`keepalive` after 5 s of silence), or one JSON value, as `Accept` asks",
       json: contract.CodeResult,
       media: ["text/plain", "application/x-ndjson", "text/event-stream"],
     },
@@ -94,7 +93,6 @@ async function answer(
     for await (const { event, position } of cellEvents(run, contextId, signal))
       yield encodeEvent(encoding, event, position);
   }
-  const keepalive = { bytes: KEEPALIVES[format], everyMs: KEEPALIVE_MS };
-  await pump(frames(format), c.env.outgoing, { ...options, keepalive });
+  await pump(frames(format), c.env.outgoing, { ...options, keepalive: RUN_KEEPALIVES[format] });
   return RESPONSE_ALREADY_SENT;
 }

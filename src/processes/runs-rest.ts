@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { GenericSchema, InferOutput } from "valibot";
 import * as contract from "../contracts/runs.ts";
 import { bodyChunks } from "../edge/body.ts";
-import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
@@ -12,8 +12,6 @@ import { SandboxError } from "../errors.ts";
 import type { RunControl } from "./run-control.ts";
 import { IN_BULK, noted, rawFrames, runEvents } from "./run-stream.ts";
 import { type LogStart, type Run, runView } from "./types.ts";
-
-const SSE_KEEPALIVE_MS = 15_000;
 
 /** `/v1/runs`: what runs and has run: look, read, feed, signal, wait, remove. */
 export function runsRoutes(control: RunControl): Route[] {
@@ -86,7 +84,10 @@ const LOG = {
   query: contract.LogQuery,
   headers: { "Last-Event-ID": "the cursor of the last server-sent event that was received" },
   answers: {
-    200: { description: "the log", media: ["text/plain", "application/x-ndjson", "text/event-stream"] },
+    200: {
+      description: "the log; of events one is `keepalive`, after 5 s of silence",
+      media: ["text/plain", "application/x-ndjson", "text/event-stream"],
+    },
     410: { description: "that part is no longer kept" },
   },
 };
@@ -117,7 +118,7 @@ async function log(c: EdgeContext, run: Run): Promise<Response> {
   };
   const options = {
     headers: { "Guestd-Run-Id": run.id, ...streamHeaders(format) },
-    ...(format === "sse" && { keepalive: { bytes: KEEPALIVES.sse, everyMs: SSE_KEEPALIVE_MS } }),
+    ...(format !== "raw" && { keepalive: RUN_KEEPALIVES[format] }),
   };
   async function* frames(): AsyncGenerator<Uint8Array> {
     if (format === "raw") return yield* rawFrames(run.log.readBatches({ ...reading, ...IN_BULK }), onSent);

@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { InferOutput } from "valibot";
 import * as contract from "../contracts/runs.ts";
 import { bodyChunks, readBody } from "../edge/body.ts";
-import { encodeEvent, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
@@ -53,7 +53,8 @@ export function startRoutes(processes: Processes, idempotent: IdempotentRuns): R
 
 const ANSWERS = {
   200: {
-    description: "raw output as it comes with the exit code in a trailer, events, or one JSON value, as `Accept` asks",
+    description:
+      "raw output as it comes with the exit code in a trailer, events (`keepalive` after 5 s of silence), or one JSON value, as `Accept` asks",
     json: contract.RunResult,
     media: ["text/plain", "application/x-ndjson", "text/event-stream"],
   },
@@ -179,7 +180,10 @@ async function answer(c: EdgeContext, run: Run, query: Query, isBackground: bool
     });
   } else {
     const chunks = delivered(run, signal);
-    await pump(encoded(run, chunks, format, encoding), c.env.outgoing, options);
+    await pump(encoded(run, chunks, format, encoding), c.env.outgoing, {
+      ...options,
+      keepalive: RUN_KEEPALIVES[format],
+    });
   }
   return RESPONSE_ALREADY_SENT;
 }
