@@ -10,6 +10,7 @@ const bundle = join(dist, "main.js");
 const worker = join(dist, "file-worker.js");
 const docsPage = join(dist, "docs.html");
 const shim = join(dist, "guestd-shim");
+const call = join(dist, "guestd-call");
 const base64 = join(dist, "guestd-base64.so");
 const listing = join(dist, "guestd-listing.so");
 const kernels = join(root, "kernels");
@@ -28,6 +29,7 @@ function isCurrent(): boolean {
     worker,
     docsPage,
     shim,
+    call,
     base64,
     listing,
     interrupts,
@@ -63,7 +65,7 @@ async function bundleDriver({ source, product }: { source: string; product: stri
   });
 }
 
-/** The shim has no C library, nor anything that expects one; its code and constants are one mapping: fewer page faults. */
+/** The shim and `guestd-call` have no C library, nor anything that expects one; their code and constants are one mapping: fewer page faults. */
 const SHIM_FLAGS = [
   "-O2 -Wall -Wextra -Werror",
   "-ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie",
@@ -148,6 +150,7 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   await bundleDocsPage();
   for (const driver of drivers()) await bundleDriver(driver);
   compile(shim, SHIM_FLAGS, hostSources("shim/shim.c", "shim/report.c", "shim/watch.c", "shim/sys.c"));
+  compile(call, SHIM_FLAGS, [join(root, "src", "git", "call", "call.c"), ...hostSources("shim/sys.c")]);
   compile(base64, LIBRARY_FLAGS, hostSources("base64/encode.c", "base64/decode.c"));
   compile(listing, LIBRARY_FLAGS, hostSources("listing/listing.c"));
   compile(interrupts, ADDON_FLAGS, [interruptsSource]);

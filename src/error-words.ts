@@ -22,16 +22,22 @@ export const CODE_WORDS: Readonly<Record<ErrorCode, string>> = {
 export const REASON_WORDS: Readonly<
   Record<ErrorReason, { codes: readonly [ErrorCode, ...ErrorCode[]]; when: string }>
 > = {
+  auth_failed: {
+    codes: ["permission_denied"],
+    when: "a git server wants credentials, or does not take those that were given",
+  },
   body_too_large: {
     codes: ["resource_exhausted", "invalid_argument"],
     when: "the body is larger than what is read into memory; the message has the limit",
   },
+  conflict: { codes: ["failed_precondition"], when: "git cannot bring two changes of the same lines together" },
   context_not_found: { codes: ["not_found"], when: "no code context has that id: it was removed, or never was" },
   cwd_missing: { codes: ["invalid_argument"], when: "the directory to start in is not there, or is none" },
   digest_mismatch: {
     codes: ["invalid_argument"],
     when: "the bytes do not come to the digest that was sent with them; nothing was written",
   },
+  dirty: { codes: ["failed_precondition"], when: "git would overwrite changes that are not committed" },
   directory_not_empty: {
     codes: ["failed_precondition"],
     when: "a directory with something in it is removed only with recursive=1",
@@ -39,6 +45,10 @@ export const REASON_WORDS: Readonly<
   expectation_failed: { codes: ["invalid_argument"], when: "an Expect header other than 100-continue" },
   headers_timeout: { codes: ["invalid_argument"], when: "the headers of a request did not arrive in time" },
   headers_too_large: { codes: ["invalid_argument"], when: "the headers of a request are larger than what Node reads" },
+  host_key: {
+    codes: ["permission_denied"],
+    when: "the key or certificate of a git server is unknown or another than before",
+  },
   host_not_allowed: {
     codes: ["permission_denied"],
     when: "without a token: the Host header is no name of this machine; see --allowed-host",
@@ -49,14 +59,22 @@ export const REASON_WORDS: Readonly<
     codes: ["unavailable"],
     when: "a language's kernel does not start; the message says what is missing",
   },
+  lock: { codes: ["aborted"], when: "another git works in the repository, or one that was killed has left its lock" },
   log_future: { codes: ["invalid_argument"], when: "an offset behind the end of what was written" },
   log_trimmed: {
     codes: ["out_of_range"],
     when: "an offset before the oldest byte that is kept; the message has that one",
   },
   low_memory: { codes: ["resource_exhausted"], when: "memory is short and --low-memory-contexts is refuse" },
+  network: { codes: ["unavailable"], when: "a git server cannot be reached, or the connection broke off" },
   no_space: { codes: ["resource_exhausted"], when: "the disk or a quota is full; what was there before still is" },
+  non_fast_forward: {
+    codes: ["failed_precondition"],
+    when: "both sides have commits that the other lacks: pull first, or say how",
+  },
+  not_a_repository: { codes: ["failed_precondition"], when: "the directory is in no git repository" },
   not_acceptable: { codes: ["invalid_argument"], when: "Accept-Encoding excludes all that a file could be sent as" },
+  not_found: { codes: ["not_found"], when: "git knows no such repository, branch, commit, remote or file" },
   not_initialized: { codes: ["unauthenticated"], when: "on a public address without a token, before the first /init" },
   not_regular_file: { codes: ["failed_precondition"], when: "a file is wanted, a device, socket or pipe is there" },
   origin_not_allowed: {

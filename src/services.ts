@@ -10,6 +10,9 @@ import { Filesystem } from "./filesystem/filesystem.ts";
 import { MetadataStore } from "./filesystem/metadata.ts";
 import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
+import { CallSocket } from "./git/call/call-socket.ts";
+import { GitProgram } from "./git/git-program.ts";
+import { Repositories } from "./git/repositories.ts";
 import { loadBase64 } from "./host/base64/base64.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
@@ -102,7 +105,19 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     runControl: new RunControl({ runs }),
     ports: createPorts(stack, config, { runs, log }),
     contexts,
+    repositories: createRepositories(stack, config, stateDir, { launcher, exec }),
   };
+}
+
+function createRepositories(
+  stack: AsyncDisposableStack,
+  config: Config,
+  stateDir: string,
+  deps: { launcher: Launcher; exec: ExecContext },
+): Repositories {
+  const source = join(config.root, "dist", "guestd-call");
+  const calls = stack.use(new CallSocket({ folder: join(stateDir, "git"), source }));
+  return new Repositories({ ...deps, program: new GitProgram({ ...deps, calls }) });
 }
 
 function createRegistry(

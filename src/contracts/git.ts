@@ -1,0 +1,110 @@
+import * as v from "valibot";
+import { noList } from "./json-object.ts";
+import { QueryNumber, Switch } from "./runs.ts";
+
+/** What git would take for an option is none of what it is meant to be. */
+const Word = v.pipe(
+  v.string(),
+  v.nonEmpty(),
+  v.check((text) => !text.startsWith("-"), "must not begin with -"),
+);
+const User = v.optional(
+  v.pipe(v.string(), v.description("whose repository this is; Basic authentication says it too")),
+);
+const Path = v.pipe(v.string(), v.nonEmpty(), v.description("absolute, or relative to the user's home"));
+const Timeout = v.optional(
+  v.pipe(v.number(), v.integer(), v.minValue(1), v.description("git is ended after this long; ms")),
+);
+
+export const Credentials = v.pipe(
+  v.strictObject({
+    username: v.optional(v.string(), ""),
+    password: v.pipe(v.string(), v.description("or a token")),
+  }),
+  v.description("for the server of this address and this call only; they are kept nowhere"),
+);
+
+export const CloneBody = noList(
+  v.strictObject({
+    url: v.pipe(v.string(), v.nonEmpty(), v.description("https, http, ssh or git; credentials in it are taken out")),
+    path: v.optional(Path),
+    branch: v.optional(Word),
+    depth: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description("commits of history"))),
+    filter: v.optional(v.pipe(Word, v.description("leave out what is not needed yet, such as blob:none"))),
+    sparse: v.optional(v.pipe(v.array(Word), v.description("only these directories"))),
+    recurse: v.optional(v.pipe(v.boolean(), v.description("submodules too"))),
+    allowFile: v.optional(v.pipe(v.boolean(), v.description("the address may be a directory of this machine"))),
+    credentials: v.optional(Credentials),
+    user: User,
+    timeoutMs: Timeout,
+  }),
+);
+
+export const InitBody = noList(
+  v.strictObject({
+    path: Path,
+    branch: v.optional(Word),
+    bare: v.optional(v.boolean(), false),
+    user: User,
+    timeoutMs: Timeout,
+  }),
+);
+
+export const StatusQuery = v.object({
+  path: Path,
+  ignored: v.optional(v.pipe(Switch, v.description("ignored files too"))),
+  user: User,
+});
+
+export const LogQuery = v.object({
+  path: Path,
+  ref: v.optional(v.pipe(Word, v.description("branch, tag, commit or range"))),
+  file: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("only commits that have changed it"))),
+  limit: v.optional(v.pipe(QueryNumber, v.minValue(1), v.maxValue(10_000)), "100"),
+  skip: v.optional(QueryNumber, "0"),
+  user: User,
+});
+
+const Head = {
+  branch: v.pipe(v.nullable(v.string()), v.description("null when detached")),
+  commit: v.pipe(v.nullable(v.string()), v.description("null before the first commit")),
+  upstream: v.nullable(v.string()),
+  ahead: v.nullable(v.number()),
+  behind: v.nullable(v.number()),
+};
+const Letter = v.picklist([".", "M", "T", "A", "D", "R", "C", "U", "?", "!"]);
+
+export const Cloned = v.object({
+  path: v.string(),
+  url: v.pipe(v.string(), v.description("without credentials")),
+  ...Head,
+});
+export const Initialized = v.object({ path: v.string() });
+export const StatusAnswer = v.object({
+  ...Head,
+  clean: v.boolean(),
+  files: v.array(
+    v.object({
+      path: v.string(),
+      index: v.pipe(Letter, v.description("of the index against the last commit; . is unchanged")),
+      worktree: v.pipe(Letter, v.description("of the files against the index")),
+      unmerged: v.boolean(),
+      from: v.optional(v.pipe(v.string(), v.description("what a renamed or copied file was"))),
+    }),
+  ),
+});
+
+const Signature = v.object({ name: v.string(), email: v.string(), date: v.string() });
+export const LogAnswer = v.object({
+  commits: v.array(
+    v.object({
+      commit: v.string(),
+      parents: v.array(v.string()),
+      author: Signature,
+      committer: Signature,
+      subject: v.string(),
+      body: v.string(),
+      refs: v.array(v.string()),
+    }),
+  ),
+});

@@ -1,0 +1,70 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
+import { problemBody } from "../edge/errors.ts";
+import { pump } from "../edge/pump.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { limitedSignal } from "../lib/abort.ts";
+import { Notifier } from "../lib/notifier.ts";
+import type { GitProgress } from "./types.ts";
+
+/** What a long call is given. */
+export interface CallOptions {
+  signal: AbortSignal;
+  onProgress?: (progress: GitProgress) => void;
+}
+
+/**
+ * Answers with what `call` comes to: as JSON at its end, or after events about its progress. A client that leaves, or `timeoutMs`,
+ * ends it.
+ */
+export async function answerCall(
+  c: EdgeContext,
+  { timeoutMs, status = 200 }: { timeoutMs?: number | undefined; status?: 200 | 201 },
+  call: (options: CallOptions) => Promise<object>,
+): Promise<Response> {
+  const { signal: client } = c.var.request;
+  using limited = timeoutMs === undefined ? undefined : limitedSignal(client, timeoutMs);
+  const signal = limited?.signal ?? client;
+  const format = wantedFormat(c);
+  if (format !== "ndjson" && format !== "sse") return c.json(await call({ signal }), status);
+  await pump(events(c, format, signal, call), c.env.outgoing, {
+    headers: streamHeaders(format),
+    keepalive: RUN_KEEPALIVES[format],
+  });
+  return RESPONSE_ALREADY_SENT;
+}
+
+/** Progress as it is when the client has read what came before, then the result or the error; an error alone is an ordinary one. */
+async function* events(
+  c: EdgeContext,
+  format: "ndjson" | "sse",
+  signal: AbortSignal,
+  call: (options: CallOptions) => Promise<object>,
+): AsyncGenerator<Buffer> {
+  const changed = new Notifier();
+  const state: { news?: GitProgress | undefined; isOver: boolean } = { isOver: false };
+  let hasBegun = false;
+  const onProgress = (progress: GitProgress): void => {
+    state.news = progress;
+    changed.notify();
+  };
+  const result = call({ signal, onProgress }).finally(() => {
+    state.isOver = true;
+    changed.notify();
+  });
+  result.catch(() => undefined); // it is awaited below
+  while (!state.isOver) {
+    const { news } = state;
+    state.news = undefined;
+    if (news) yield encodeEvent(format, { type: "progress", ...news });
+    else await changed.wait();
+    hasBegun ||= news !== undefined;
+  }
+  try {
+    yield encodeEvent(format, { type: "result", ...(await result) });
+  } catch (error) {
+    if (!hasBegun) throw error;
+    const problem = problemBody(c.var.request.fail(error), c.req.path);
+    yield encodeEvent(format, { ...(JSON.parse(problem) as object), type: "error" });
+  }
+}

@@ -1,0 +1,133 @@
+import { lstat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { SandboxError } from "../errors.ts";
+import type { ExecContext } from "../host/exec-context.ts";
+import type { Launcher } from "../host/launcher.ts";
+import { type Address, readAddress } from "./address.ts";
+import type { GitProgram } from "./git-program.ts";
+import { LOG_FORMAT, readLog } from "./read-log.ts";
+import { readStatus, STATUS } from "./read-status.ts";
+import type { Asking, CloneRequest, Commit, Head, Status } from "./types.ts";
+
+/** A repository by the directory that it, or a part of it, is checked out in. */
+export interface Where extends Asking {
+  path: string;
+}
+
+/** Which commits to tell. */
+export interface LogRequest extends Where {
+  /** A branch, tag, commit or range; what is checked out unless given. */
+  ref?: string | undefined;
+  /** Only commits that have changed this. */
+  file?: string | undefined;
+  maxCount: number;
+  skip: number;
+}
+
+/** Repositories: making them, and looking at them. */
+export class Repositories {
+  readonly #program: GitProgram;
+  readonly #exec: ExecContext;
+  readonly #launcher: Launcher;
+
+  constructor(deps: { program: GitProgram; exec: ExecContext; launcher: Launcher }) {
+    this.#program = deps.program;
+    this.#exec = deps.exec;
+    this.#launcher = deps.launcher;
+  }
+
+  /** Clones; when that fails or is cancelled, nothing is left of a directory that was not there before. @throws SandboxError */
+  async clone(request: CloneRequest): Promise<Head & { path: string; url: string }> {
+    const { user, signal, credentials, allowsFile = false, onProgress } = request;
+    const address = readAddress(request.url, { credentials, allowsFile });
+    const path = this.#target(request, address);
+    const wasThere = await exists(path);
+    const use = { user, signal, credentials: address.credentials, allowsFile, runsHooks: false, onProgress };
+    try {
+      const clone = ["clone", "--progress", ...cloneOptions(request), "--", address.url, path];
+      await this.#program.use(use, (run) => run(clone));
+      if (request.sparse?.length) {
+        const patterns = ["sparse-checkout", "set", "--", ...request.sparse];
+        await this.#program.use({ ...use, cwd: path }, (run) => run(patterns));
+      }
+      const { files: _files, ...head } = await this.#look({ path, user, signal }, ["--untracked-files=no"]);
+      return { path, url: address.url, ...head };
+    } catch (error) {
+      if (!wasThere) await this.#remove(path, user);
+      throw error;
+    }
+  }
+
+  /** Makes an empty repository, with the directories above it; one that is there stays as it is. @throws SandboxError */
+  async init(request: Where & { branch?: string | undefined; isBare?: boolean }): Promise<{ path: string }> {
+    const { user, signal, branch, isBare = false } = request;
+    const path = this.#exec.resolve(request.path, this.#exec.user(user));
+    const options = [...(isBare ? ["--bare"] : []), ...(branch === undefined ? [] : [`--initial-branch=${branch}`])];
+    await this.#program.use({ user, signal }, (run) => run(["init", ...options, "--", path]));
+    return { path };
+  }
+
+  /** What has changed since the last commit. @throws SandboxError not_a_repository, not_found */
+  async status(where: Where & { hasIgnored?: boolean }): Promise<Status> {
+    return this.#look(where, ["--untracked-files=all", ...(where.hasIgnored ? ["--ignored"] : [])]);
+  }
+
+  /** Commits, newest first; none before the first one. @throws SandboxError not_a_repository, not_found */
+  async log({ path, user, signal, ref, file, maxCount, skip }: LogRequest): Promise<Commit[]> {
+    return this.#program.use({ user, signal, cwd: path }, async (run) => {
+      const bounds = [`--max-count=${maxCount}`, `--skip=${skip}`];
+      const range = ref === undefined ? [] : ["--end-of-options", ref];
+      const paths = file === undefined ? [] : [file];
+      try {
+        return readLog(await run(["log", "-z", LOG_FORMAT, ...bounds, ...range, "--", ...paths]));
+      } catch (error) {
+        if (ref === undefined && /does not have any commits yet/.test(String(error))) return [];
+        throw error;
+      }
+    });
+  }
+
+  async #look({ path, user, signal }: Where, options: readonly string[]): Promise<Status> {
+    return this.#program.use({ user, signal, cwd: path }, async (run) =>
+      readStatus(await run([...STATUS, ...options])),
+    );
+  }
+
+  #target({ path, user }: CloneRequest, { url }: Address): string {
+    const identity = this.#exec.user(user);
+    if (path !== undefined) return this.#exec.resolve(path, identity);
+    const name = basename(url.replace(/[/\\]+$/, "").replace(/^.*:(?!\/)/, "")).replace(/\.git$/, "");
+    if (name === "" || name === "." || name === "..") {
+      throw new SandboxError("invalid_argument", "the address has no name for a directory", { hint: "give path" });
+    }
+    return join(this.#exec.resolve("", identity), name);
+  }
+
+  /** With the rights of the user: what stands at the path by now may be anything. */
+  async #remove(path: string, user: string | undefined): Promise<void> {
+    const argv = ["rm", "-rf", "--", path] as const;
+    const program = await this.#exec.program({ argv, user, cwd: "/", hasStdin: false });
+    using child = await this.#launcher.start(program, () => true);
+    await child.exit;
+  }
+}
+
+function cloneOptions({ branch, depth, filter, sparse, isRecursive }: CloneRequest): string[] {
+  return [
+    ...(branch === undefined ? [] : [`--branch=${branch}`]),
+    ...(depth === undefined ? [] : [`--depth=${depth}`]),
+    ...(filter === undefined ? [] : [`--filter=${filter}`]),
+    ...(sparse?.length ? ["--sparse"] : []),
+    ...(isRecursive ? ["--recurse-submodules"] : []),
+    ...(isRecursive && depth !== undefined ? ["--shallow-submodules"] : []),
+  ];
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    return false; // or not to be seen: then git says why
+  }
+}

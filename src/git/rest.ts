@@ -1,0 +1,111 @@
+import type { GenericSchema } from "valibot";
+import * as contract from "../contracts/git.ts";
+import type { AnswerDoc, OperationDoc } from "../edge/operation-doc.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
+import { type Route, route } from "../edge/route.ts";
+import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import { logText, statusText } from "./plain-text.ts";
+import { answerCall } from "./progress-rest.ts";
+import type { Repositories } from "./repositories.ts";
+
+/** `/v1/git/*`: repositories. */
+export function gitRoutes(repositories: Repositories): Route[] {
+  return [
+    route("POST /v1/git/clone", native(CLONE), (c) => clone(c, repositories)),
+    route("POST /v1/git/init", native(INIT), (c) => init(c, repositories)),
+    route("GET /v1/git/status", native(STATUS), (c) => status(c, repositories)),
+    route("GET /v1/git/log", native(LOG), (c) => log(c, repositories)),
+  ];
+}
+
+function native(doc: OperationDoc): Pick<Route, "family" | "access" | "doc"> {
+  return { family: "native", access: "token", doc };
+}
+
+const EVENTS = ["application/x-ndjson", "text/event-stream"];
+const FAILURES: Readonly<Record<number, AnswerDoc>> = {
+  400: { description: "an address, path or body that cannot be" },
+  403: { description: "auth_failed, host_key, or not with the rights of the user" },
+  404: { description: "not_found: no such repository, directory, branch or commit" },
+  409: { description: "conflict, dirty, lock, non_fast_forward or not_a_repository" },
+  503: { description: "network: the server cannot be reached, or there is no git here" },
+};
+
+function operation(
+  summary: string,
+  rest: Omit<OperationDoc, "summary" | "tag" | "answers">,
+  answer: AnswerDoc,
+): OperationDoc {
+  return { summary, tag: "git", ...rest, answers: { 200: answer, ...FAILURES } };
+}
+
+function looking(summary: string, query: GenericSchema, json: GenericSchema): OperationDoc {
+  return operation(summary, { query }, { description: "done", json, media: ["text/plain"] });
+}
+
+const CLONE = operation(
+  "Clone a repository; progress as events with Accept: application/x-ndjson",
+  { body: contract.CloneBody },
+  { description: "cloned", json: contract.Cloned, media: EVENTS },
+);
+const INIT = operation(
+  "Make an empty repository",
+  { body: contract.InitBody },
+  { description: "made", json: contract.Initialized },
+);
+const STATUS = looking(
+  "What has changed; Accept: text/plain for a person",
+  contract.StatusQuery,
+  contract.StatusAnswer,
+);
+const LOG = looking("Commits, newest first; Accept: text/plain for a person", contract.LogQuery, contract.LogAnswer);
+
+async function clone(c: EdgeContext, repositories: Repositories): Promise<Response> {
+  const {
+    timeoutMs,
+    recurse: isRecursive,
+    allowFile: allowsFile,
+    user,
+    ...rest
+  } = await parseJsonBody(c, contract.CloneBody);
+  return answerCall(c, { timeoutMs }, (options) =>
+    repositories.clone({ ...rest, isRecursive, allowsFile, user: userOf(c, user), ...options }),
+  );
+}
+
+async function init(c: EdgeContext, repositories: Repositories): Promise<Response> {
+  const { timeoutMs, bare: isBare, user, ...rest } = await parseJsonBody(c, contract.InitBody);
+  return answerCall(c, { timeoutMs }, ({ signal }) =>
+    repositories.init({ ...rest, isBare, user: userOf(c, user), signal }),
+  );
+}
+
+async function status(c: EdgeContext, repositories: Repositories): Promise<Response> {
+  const { path, ignored: hasIgnored = false, user } = parseQuery(c, contract.StatusQuery);
+  const { files, ...head } = await repositories.status({ path, hasIgnored, ...asking(c, user) });
+  if (wantsText(c)) return c.text(statusText({ ...head, files }));
+  return c.json({
+    ...head,
+    clean: files.every(({ index }) => index === "!"),
+    files: files.map(({ isUnmerged: unmerged, ...file }) => ({ ...file, unmerged })),
+  });
+}
+
+async function log(c: EdgeContext, repositories: Repositories): Promise<Response> {
+  const { limit: maxCount, user, ...rest } = parseQuery(c, contract.LogQuery);
+  const commits = await repositories.log({ ...rest, maxCount, ...asking(c, user) });
+  return wantsText(c) ? c.text(logText(commits)) : c.json({ commits });
+}
+
+function asking(c: EdgeContext, user: string | undefined): { user: string | undefined; signal: AbortSignal } {
+  return { user: userOf(c, user), signal: c.var.request.signal };
+}
+
+function userOf(c: EdgeContext, user: string | undefined): string | undefined {
+  return user ?? c.var.request.user;
+}
+
+function wantsText(c: EdgeContext): boolean {
+  const accept = c.req.header("accept") ?? "";
+  return accept.includes("text/plain") && !accept.includes("application/json");
+}

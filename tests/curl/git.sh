@@ -1,0 +1,38 @@
+#!/bin/sh
+# Walks /v1/git with nothing but sh, curl and git. Usage: git.sh BASE_URL SCRATCH_FOLDER
+# Prints one line a check: `ok NAME` or `not ok NAME: what came instead`.
+G=$1/v1/git
+T=$2
+U=$(id -un)
+
+ok() { echo "ok $1"; }
+no() { printf 'not ok %s: %s\n' "$1" "$(printf %s "$2" | tr '\n' '~' | cut -c1-400)"; }
+
+# is NAME EXPECTED ACTUAL: both the same
+is() { if [ "$2" = "$3" ]; then ok "$1"; else no "$1" "$3"; fi; }
+# has NAME PART TEXT: the text contains the part
+has() { case $3 in *"$2"*) ok "$1" ;; *) no "$1" "$3" ;; esac; }
+# post WHAT JSON-MEMBERS: asks for it as whoever runs this
+post() { curl -s "$G/$1" --json "{\"user\":\"$U\",$2}"; }
+# plain PATH-AND-QUERY: as text for a person
+plain() { curl -s -H 'Accept: text/plain' "$G/$1&user=$U"; }
+
+has "a repository is made" "\"path\":\"$T/one\"" "$(post init "\"path\":\"$T/one\",\"branch\":\"main\"")"
+is "it has no commits yet" "## main (no commits yet)" "$(plain "status?path=$T/one")"
+is "and its log is empty" '{"commits":[]}' "$(curl -s "$G/log?path=$T/one&user=$U")"
+echo hello >"$T/one/file"
+has "a new file shows" '"files":[{"path":"file","index":"?","worktree":"?","unmerged":false}]' "$(curl -s "$G/status?path=$T/one&user=$U")"
+is "as git shows it" "?? file" "$(plain "status?path=$T/one" | sed 1d)"
+git -C "$T/one" add file
+git -C "$T/one" -c user.name=Ada -c user.email=ada@example.com commit -qm 'first words'
+has "a commit is in the log" '"author":{"name":"Ada","email":"ada@example.com"' "$(curl -s "$G/log?path=$T/one&user=$U")"
+has "one a line for a person" "Ada: first words (HEAD -> main)" "$(plain "log?path=$T/one")"
+has "and the files are clean" '"clean":true' "$(curl -s "$G/status?path=$T/one&user=$U")"
+
+has "a directory of this machine is cloned when asked for" '"branch":"main"' "$(post clone "\"url\":\"$T/one\",\"path\":\"$T/two\",\"allowFile\":true")"
+has "but not otherwise" '"status":403' "$(post clone "\"url\":\"$T/one\",\"path\":\"$T/three\"")"
+has "progress comes as events" '{"type":"result"' "$(curl -sN -H 'Accept: application/x-ndjson' "$G/clone" --json "{\"user\":\"$U\",\"url\":\"$T/one\",\"path\":\"$T/four\",\"allowFile\":true}")"
+has "remote helpers are refused" 'ext:: are refused' "$(post clone '"url":"ext::id"')"
+has "what is no repository says so" '"reason":"not_a_repository"' "$(curl -s "$G/status?path=$T&user=$U")"
+has "what is not there too" '"reason":"not_found"' "$(curl -s "$G/status?path=$T/none&user=$U")"
+has "options are no names" 'must not begin with -' "$(curl -s "$G/log?path=$T/one&ref=--all&user=$U")"

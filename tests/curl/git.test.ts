@@ -1,0 +1,3 @@
+import { testWalk } from "./walk.ts";
+
+testWalk("git.sh");

@@ -1,0 +1,135 @@
+import { execFile, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** Of a pack that is held back: less than any pack has, after the line that announces it. */
+const HELD_AFTER_BYTES = 40;
+
+const execute = promisify(execFile);
+
+/** Git of the test's own, with an author and no settings of this machine. */
+export async function git(cwd: string, ...args: string[]): Promise<string> {
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: cwd,
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_AUTHOR_NAME: "Ada",
+    GIT_AUTHOR_EMAIL: "ada@example.com",
+    GIT_COMMITTER_NAME: "Ada",
+    GIT_COMMITTER_EMAIL: "ada@example.com",
+  };
+  return (await execute("git", args, { cwd, env })).stdout.trim();
+}
+
+export interface GitServer extends AsyncDisposable {
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
+  readonly folder: string;
+  /** Headers `Authorization` that came, with their hosts. */
+  readonly authorizations: readonly { host: string; value: string }[];
+  /** Emits `stalled` when a pack that is to be held back was asked for. */
+  readonly events: EventEmitter;
+  /** From now on packs are held back after their first bytes. */
+  isStalling: boolean;
+  /** Asked for this path, it sends clients there. */
+  redirect: { from: string; to: string } | undefined;
+  /** Clients are sent on only once they have said who they are. */
+  asksBeforeRedirect: boolean;
+}
+
+export interface GitServerOptions {
+  username: string;
+  password: string;
+}
+
+/** Git's own smart HTTP server, for the bare repositories in a folder of its own, behind a name and a password. */
+export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
+  const folder = mkdtempSync(join(tmpdir(), "guestd-git-server-"));
+  const authorizations: { host: string; value: string }[] = [];
+  const expected = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString("base64")}`;
+  const server = createServer((request, response) => {
+    const { authorization, host = "" } = request.headers;
+    if (authorization !== undefined) authorizations.push({ host, value: authorization });
+    const path = request.url ?? "/";
+    const isKnown = authorization === expected;
+    if (state.redirect && path.startsWith(state.redirect.from) && (isKnown || !state.asksBeforeRedirect)) {
+      response.writeHead(302, { Location: state.redirect.to + path.slice(state.redirect.from.length) }).end();
+      return;
+    }
+    if (!isKnown) {
+      response.writeHead(401, { "WWW-Authenticate": 'Basic realm="git"' }).end();
+      return;
+    }
+    serve(state, options.username, request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const state = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    folder,
+    authorizations,
+    events: new EventEmitter(),
+    isStalling: false,
+    redirect: undefined as GitServer["redirect"],
+    asksBeforeRedirect: false,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return state;
+}
+
+function serve(state: GitServer, user: string, request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url ?? "/", state.url);
+  const isPack = url.pathname.endsWith("/git-upload-pack");
+  const backend = spawn("git", ["http-backend"], {
+    env: {
+      PATH: process.env["PATH"],
+      GIT_PROJECT_ROOT: state.folder,
+      GIT_HTTP_EXPORT_ALL: "1",
+      REMOTE_USER: user,
+      REMOTE_ADDR: "127.0.0.1",
+      PATH_INFO: decodeURIComponent(url.pathname),
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers["content-type"] ?? "",
+      HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+      GIT_PROTOCOL: [request.headers["git-protocol"] ?? ""].flat()[0],
+      HTTP_GIT_PROTOCOL: [request.headers["git-protocol"] ?? ""].flat()[0],
+    },
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  backend.stdin.on("error", () => undefined);
+  request.pipe(backend.stdin);
+  let isHeld = false;
+  const send = (bytes: Buffer): void => {
+    if (isHeld) return;
+    const packAt = state.isStalling && isPack ? bytes.indexOf("packfile") : -1;
+    response.write(packAt < 0 ? bytes : bytes.subarray(0, packAt + HELD_AFTER_BYTES));
+    if (packAt < 0) return;
+    isHeld = true;
+    state.events.emit("stalled");
+  };
+  let head = "";
+  backend.stdout.on("data", (bytes: Buffer) => {
+    if (response.headersSent) return send(bytes);
+    head += bytes.toString("latin1");
+    const end = head.indexOf("\r\n\r\n");
+    if (end < 0) return;
+    const lines = head.slice(0, end).split("\r\n");
+    const headers = lines.map((line) => line.split(": ", 2) as [string, string]);
+    const status = Number.parseInt(headers.find(([name]) => name === "Status")?.[1] ?? "200", 10);
+    response.writeHead(status, Object.fromEntries(headers.filter(([name]) => name !== "Status")));
+    response.flushHeaders();
+    send(Buffer.from(head.slice(end + 4), "latin1"));
+  });
+  backend.stdout.on("end", () => isHeld || response.end());
+}

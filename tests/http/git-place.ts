@@ -1,0 +1,72 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { git, type GitServer, startGitServer } from "../helpers/git-server.ts";
+
+/** A name and a password that nobody else would have. */
+export const SECRET = { username: "ada", password: "s3cret/pass+word %&" };
+
+/** A daemon, a server with a repository `app.git` of three commits, and a folder of the account `user`. */
+export interface GitPlace extends AsyncDisposable {
+  readonly daemon: TestDaemon;
+  readonly server: GitServer;
+  readonly folder: string;
+  /** What the daemon keeps. */
+  readonly stateDir: string;
+  /** Address of a repository of the server. */
+  url(name?: string): string;
+}
+
+export async function startGitPlace(): Promise<GitPlace> {
+  await using stack = new AsyncDisposableStack();
+  const root = mkdtempSync(join(tmpdir(), "guestd-git-"));
+  stack.defer(() => rmSync(root, { recursive: true, force: true }));
+  chmodSync(root, 0o755);
+  const [folder, stateDir] = [join(root, "work"), join(root, "state")];
+  mkdirSync(folder);
+  chmodSync(folder, 0o777);
+  const server = stack.use(await startGitServer(SECRET));
+  await seed(join(root, "seed"), join(server.folder, "app.git"));
+  const daemon = stack.use(await startTestDaemon({ argv: ["--state-dir", stateDir] }));
+  const owned = stack.move();
+  return {
+    daemon,
+    server,
+    folder,
+    stateDir,
+    url: (name = "app.git") => `${server.url}/${name}`,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Two branches: `main` with three commits, `side` with one more. */
+async function seed(folder: string, bare: string): Promise<void> {
+  mkdirSync(folder);
+  await git(folder, "init", "-q", "-b", "main");
+  for (const number of [1, 2, 3]) {
+    writeFileSync(join(folder, "count.txt"), `${number}\n`);
+    await git(folder, "add", ".");
+    await git(folder, "commit", "-qm", `commit ${number}`);
+  }
+  mkdirSync(join(folder, "docs"));
+  writeFileSync(join(folder, "docs", "read.me"), "read me\n".repeat(5000));
+  await git(folder, "checkout", "-qb", "side");
+  await git(folder, "add", ".");
+  await git(folder, "commit", "-qm", "on the side");
+  await git(folder, "clone", "-q", "--bare", folder, bare);
+  await git(bare, "symbolic-ref", "HEAD", "refs/heads/main");
+  await git(bare, "config", "uploadpack.allowFilter", "true");
+}
+
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+/** Posts JSON, or gets when there is none. */
+export async function ask(place: GitPlace, path: string, body?: object, init: RequestInit = {}): Promise<Answer> {
+  const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const response = await place.daemon.fetch(`/v1/git/${path}`, { ...(body && request), ...init });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
