@@ -12,6 +12,7 @@ import { composeRoutes } from "./filesystem/compose-rest.ts";
 import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
 import { entryInfo, filesystemRpcRoutes } from "./filesystem/rpc.ts";
+import { gitChangesRoutes } from "./git/changes-rest.ts";
 import { gitRoutes } from "./git/rest.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
 import { codeRoutes } from "./kernels/code-rest.ts";
@@ -73,7 +74,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
 function createRoutes(services: Services, docsPage: string): Route[] {
   const { lifecycle, metrics, processes, template, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
-  const { watchers, pollers, feeds, changeEntries: entries, ports, repositories } = services;
+  const { watchers, pollers, feeds, changeEntries: entries, ports, git } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...docsPageRoutes(docsPage),
@@ -97,7 +98,8 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...codeRoutes(contexts),
     ...nativeContextsRoutes(contexts),
     ...portsRoutes(ports),
-    ...gitRoutes(repositories),
+    ...gitRoutes(git.repositories),
+    ...gitChangesRoutes(git),
   ];
   return routes;
 }

@@ -77,6 +77,7 @@ export const REASON_WORDS: Readonly<
   not_found: { codes: ["not_found"], when: "git knows no such repository, branch, commit, remote or file" },
   not_initialized: { codes: ["unauthenticated"], when: "on a public address without a token, before the first /init" },
   not_regular_file: { codes: ["failed_precondition"], when: "a file is wanted, a device, socket or pipe is there" },
+  nothing_to_commit: { codes: ["failed_precondition"], when: "the index is as the last commit: add what has changed" },
   origin_not_allowed: {
     codes: ["permission_denied"],
     when: "without a token: a web page of another machine asks; see --allowed-host",

@@ -50,6 +50,7 @@ export type ErrorReason =
   | "not_found"
   | "not_initialized"
   | "not_regular_file"
+  | "nothing_to_commit"
   | "origin_not_allowed"
   | "precondition_failed"
   | "process_not_found"

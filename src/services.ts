@@ -13,6 +13,8 @@ import { Uploads } from "./filesystem/uploads.ts";
 import { CallSocket } from "./git/call/call-socket.ts";
 import { GitProgram } from "./git/git-program.ts";
 import { Repositories } from "./git/repositories.ts";
+import { Servers } from "./git/servers.ts";
+import { WorkTree } from "./git/work-tree.ts";
 import { loadBase64 } from "./host/base64/base64.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
@@ -105,19 +107,24 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     runControl: new RunControl({ runs }),
     ports: createPorts(stack, config, { runs, log }),
     contexts,
-    repositories: createRepositories(stack, config, stateDir, { launcher, exec }),
+    git: createGit(stack, config, stateDir, { launcher, exec }),
   };
 }
 
-function createRepositories(
+function createGit(
   stack: AsyncDisposableStack,
   config: Config,
   stateDir: string,
   deps: { launcher: Launcher; exec: ExecContext },
-): Repositories {
+): { repositories: Repositories; servers: Servers; workTree: WorkTree } {
   const source = join(config.root, "dist", "guestd-call");
   const calls = stack.use(new CallSocket({ folder: join(stateDir, "git"), source }));
-  return new Repositories({ ...deps, program: new GitProgram({ ...deps, calls }) });
+  const program = new GitProgram({ ...deps, calls });
+  return {
+    repositories: new Repositories({ ...deps, program }),
+    servers: new Servers({ program }),
+    workTree: new WorkTree({ program }),
+  };
 }
 
 function createRegistry(

@@ -8,6 +8,8 @@ const Word = v.pipe(
   v.nonEmpty(),
   v.check((text) => !text.startsWith("-"), "must not begin with -"),
 );
+/** One name, and no refspec: with + or : it would say more than it seems to. */
+const Branch = v.pipe(Word, v.regex(/^[^+:][^:]*$/, "must be a name without : and without + in front"));
 const User = v.optional(
   v.pipe(v.string(), v.description("whose repository this is; Basic authentication says it too")),
 );
@@ -24,16 +26,20 @@ export const Credentials = v.pipe(
   v.description("for the server of this address and this call only; they are kept nowhere"),
 );
 
+const AllowFile = v.optional(
+  v.pipe(v.boolean(), v.description("the other repository may be a directory of this machine")),
+);
+
 export const CloneBody = noList(
   v.strictObject({
     url: v.pipe(v.string(), v.nonEmpty(), v.description("https, http, ssh or git; credentials in it are taken out")),
     path: v.optional(Path),
-    branch: v.optional(Word),
+    branch: v.optional(Branch),
     depth: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description("commits of history"))),
     filter: v.optional(v.pipe(Word, v.description("leave out what is not needed yet, such as blob:none"))),
     sparse: v.optional(v.pipe(v.array(Word), v.description("only these directories"))),
     recurse: v.optional(v.pipe(v.boolean(), v.description("submodules too"))),
-    allowFile: v.optional(v.pipe(v.boolean(), v.description("the address may be a directory of this machine"))),
+    allowFile: AllowFile,
     credentials: v.optional(Credentials),
     user: User,
     timeoutMs: Timeout,
@@ -43,10 +49,83 @@ export const CloneBody = noList(
 export const InitBody = noList(
   v.strictObject({
     path: Path,
-    branch: v.optional(Word),
+    branch: v.optional(Branch),
     bare: v.optional(v.boolean(), false),
     user: User,
     timeoutMs: Timeout,
+  }),
+);
+
+const Place = { path: Path, user: User, timeoutMs: Timeout };
+const Server = {
+  ...Place,
+  allowFile: AllowFile,
+  remote: v.optional(v.pipe(Word, v.description("name of a remote; origin"))),
+  credentials: v.optional(Credentials),
+};
+const Flag = v.optional(v.boolean());
+
+export const FetchBody = noList(
+  v.strictObject({
+    ...Server,
+    ref: v.optional(v.pipe(Branch, v.description("a branch or tag; all branches unless given"))),
+    depth: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    prune: v.optional(v.pipe(v.boolean(), v.description("forget branches that are gone there"))),
+    tags: Flag,
+  }),
+);
+export const PullBody = noList(
+  v.strictObject({
+    ...Server,
+    branch: v.optional(v.pipe(Branch, v.description("of the remote; the upstream of what is checked out"))),
+    strategy: v.optional(
+      v.pipe(
+        v.picklist(["ff-only", "merge", "rebase"]),
+        v.description("when both sides have new commits: refuse, merge, or put ours on top"),
+      ),
+      "ff-only",
+    ),
+  }),
+);
+export const PushBody = noList(
+  v.strictObject({
+    ...Server,
+    branch: v.optional(v.pipe(Branch, v.description("what is checked out unless given"))),
+    force: v.optional(v.pipe(v.boolean(), v.description("replace what is there if it is what was fetched last"))),
+    setUpstream: Flag,
+    tags: Flag,
+  }),
+);
+export const AddBody = noList(
+  v.strictObject({
+    ...Place,
+    files: v.optional(
+      v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1), v.description("everything unless given")),
+    ),
+  }),
+);
+const Name = v.pipe(v.string(), v.regex(/^[^<>\p{Cc}]+$/u, "must be without < and > and control characters"));
+export const CommitBody = noList(
+  v.strictObject({
+    ...Place,
+    message: v.pipe(v.string(), v.nonEmpty()),
+    author: v.optional(
+      v.pipe(
+        v.strictObject({ name: Name, email: Name }),
+        v.description("also the committer; as configured unless given"),
+      ),
+    ),
+    all: v.optional(v.pipe(v.boolean(), v.description("everything that git knows and that has changed"))),
+    amend: Flag,
+    allowEmpty: Flag,
+  }),
+);
+export const CheckoutBody = noList(
+  v.strictObject({
+    ...Place,
+    ref: v.pipe(Word, v.description("a branch, tag or commit; of a new branch: its name")),
+    create: v.optional(v.pipe(v.boolean(), v.description("make the branch"))),
+    start: v.optional(v.pipe(Word, v.description("where a new branch begins"))),
   }),
 );
 
@@ -74,6 +153,7 @@ const Head = {
 };
 const Letter = v.picklist([".", "M", "T", "A", "D", "R", "C", "U", "?", "!"]);
 
+export const HeadAnswer = v.object(Head);
 export const Cloned = v.object({
   path: v.string(),
   url: v.pipe(v.string(), v.description("without credentials")),

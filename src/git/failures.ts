@@ -70,6 +70,11 @@ const KINDS: readonly Kind[] = [
     reason: "conflict",
     hint: "resolve what /v1/git/status lists as unmerged, add and commit it",
   },
+  {
+    pattern: /nothing to commit|nothing added to commit|no changes added to commit/,
+    code: "failed_precondition",
+    reason: "nothing_to_commit",
+  },
   { pattern: /already exists/, code: "already_exists" },
   { pattern: /transport '.*' not allowed/, code: "permission_denied" },
   { pattern: /Permission denied|Operation not permitted|Read-only file system/, code: "permission_denied" },

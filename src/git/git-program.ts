@@ -25,6 +25,8 @@ export interface GitUse {
   /** False by default for calls with credentials. */
   runsHooks?: boolean;
   allowsFile?: boolean;
+  /** Variables of these gits. */
+  env?: Readonly<Record<string, string>>;
   /** Ends git and everything it has started; {@link GitProgram.use} then rejects with the signal's reason. */
   signal: AbortSignal;
   onProgress?: ((progress: GitProgress) => void) | undefined;
@@ -107,7 +109,7 @@ export class GitProgram {
       GUESTD_CALL_SOCKET: place.socket,
       GUESTD_CALL_ID: questionsId,
     };
-    const env = { ...gitEnvironment(program.env, rights), ...(credentials && asking) };
+    const env = { ...gitEnvironment(program.env, rights), ...use.env, ...(credentials && asking) };
     const shared = { use, place, questionsId, shims: new Set<number>(), running: new Set<Promise<void>>() };
     return { ...shared, program: { ...program, env }, options: gitOptions(rights), failure: undefined };
   }

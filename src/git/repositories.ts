@@ -5,14 +5,9 @@ import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
 import { type Address, readAddress } from "./address.ts";
 import type { GitProgram } from "./git-program.ts";
+import { lookAt } from "./look.ts";
 import { LOG_FORMAT, readLog } from "./read-log.ts";
-import { readStatus, STATUS } from "./read-status.ts";
-import type { Asking, CloneRequest, Commit, Head, Status } from "./types.ts";
-
-/** A repository by the directory that it, or a part of it, is checked out in. */
-export interface Where extends Asking {
-  path: string;
-}
+import type { CloneRequest, Commit, Head, Status, Where } from "./types.ts";
 
 /** Which commits to tell. */
 export interface LogRequest extends Where {
@@ -50,7 +45,7 @@ export class Repositories {
         const patterns = ["sparse-checkout", "set", "--", ...request.sparse];
         await this.#program.use({ ...use, cwd: path }, (run) => run(patterns));
       }
-      const { files: _files, ...head } = await this.#look({ path, user, signal }, ["--untracked-files=no"]);
+      const { files: _files, ...head } = await lookAt(this.#program, { path, user, signal }, ["--untracked-files=no"]);
       return { path, url: address.url, ...head };
     } catch (error) {
       if (!wasThere) await this.#remove(path, user);
@@ -69,7 +64,7 @@ export class Repositories {
 
   /** What has changed since the last commit. @throws SandboxError not_a_repository, not_found */
   async status(where: Where & { hasIgnored?: boolean }): Promise<Status> {
-    return this.#look(where, ["--untracked-files=all", ...(where.hasIgnored ? ["--ignored"] : [])]);
+    return lookAt(this.#program, where, ["--untracked-files=all", ...(where.hasIgnored ? ["--ignored"] : [])]);
   }
 
   /** Commits, newest first; none before the first one. @throws SandboxError not_a_repository, not_found */
@@ -85,12 +80,6 @@ export class Repositories {
         throw error;
       }
     });
-  }
-
-  async #look({ path, user, signal }: Where, options: readonly string[]): Promise<Status> {
-    return this.#program.use({ user, signal, cwd: path }, async (run) =>
-      readStatus(await run([...STATUS, ...options])),
-    );
   }
 
   #target({ path, user }: CloneRequest, { url }: Address): string {

@@ -1,9 +1,8 @@
-import type { GenericSchema } from "valibot";
 import * as contract from "../contracts/git.ts";
-import type { AnswerDoc, OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import { asking, EVENTS, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { logText, statusText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Repositories } from "./repositories.ts";
@@ -16,31 +15,6 @@ export function gitRoutes(repositories: Repositories): Route[] {
     route("GET /v1/git/status", native(STATUS), (c) => status(c, repositories)),
     route("GET /v1/git/log", native(LOG), (c) => log(c, repositories)),
   ];
-}
-
-function native(doc: OperationDoc): Pick<Route, "family" | "access" | "doc"> {
-  return { family: "native", access: "token", doc };
-}
-
-const EVENTS = ["application/x-ndjson", "text/event-stream"];
-const FAILURES: Readonly<Record<number, AnswerDoc>> = {
-  400: { description: "an address, path or body that cannot be" },
-  403: { description: "auth_failed, host_key, or not with the rights of the user" },
-  404: { description: "not_found: no such repository, directory, branch or commit" },
-  409: { description: "conflict, dirty, lock, non_fast_forward or not_a_repository" },
-  503: { description: "network: the server cannot be reached, or there is no git here" },
-};
-
-function operation(
-  summary: string,
-  rest: Omit<OperationDoc, "summary" | "tag" | "answers">,
-  answer: AnswerDoc,
-): OperationDoc {
-  return { summary, tag: "git", ...rest, answers: { 200: answer, ...FAILURES } };
-}
-
-function looking(summary: string, query: GenericSchema, json: GenericSchema): OperationDoc {
-  return operation(summary, { query }, { description: "done", json, media: ["text/plain"] });
 }
 
 const CLONE = operation(
@@ -95,17 +69,4 @@ async function log(c: EdgeContext, repositories: Repositories): Promise<Response
   const { limit: maxCount, user, ...rest } = parseQuery(c, contract.LogQuery);
   const commits = await repositories.log({ ...rest, maxCount, ...asking(c, user) });
   return wantsText(c) ? c.text(logText(commits)) : c.json({ commits });
-}
-
-function asking(c: EdgeContext, user: string | undefined): { user: string | undefined; signal: AbortSignal } {
-  return { user: userOf(c, user), signal: c.var.request.signal };
-}
-
-function userOf(c: EdgeContext, user: string | undefined): string | undefined {
-  return user ?? c.var.request.user;
-}
-
-function wantsText(c: EdgeContext): boolean {
-  const accept = c.req.header("accept") ?? "";
-  return accept.includes("text/plain") && !accept.includes("application/json");
 }

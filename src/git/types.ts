@@ -12,9 +12,16 @@ export interface Asking {
   signal: AbortSignal;
 }
 
+/** A repository by the directory that it, or a part of it, is checked out in. */
+export interface Where extends Asking {
+  path: string;
+}
+
 /** Of calls that talk to a server. */
 export interface RemoteAsking extends Asking {
   credentials?: Credentials | undefined;
+  /** The other side may be a directory of this machine. */
+  allowsFile?: boolean | undefined;
   onProgress?: ((progress: GitProgress) => void) | undefined;
 }
 
@@ -30,7 +37,6 @@ export interface CloneRequest extends RemoteAsking {
   /** Directories to check out; all unless given. */
   sparse?: readonly string[] | undefined;
   isRecursive?: boolean | undefined;
-  allowsFile?: boolean | undefined;
 }
 
 /** Where a repository stands. */

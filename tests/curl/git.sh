@@ -23,13 +23,19 @@ is "and its log is empty" '{"commits":[]}' "$(curl -s "$G/log?path=$T/one&user=$
 echo hello >"$T/one/file"
 has "a new file shows" '"files":[{"path":"file","index":"?","worktree":"?","unmerged":false}]' "$(curl -s "$G/status?path=$T/one&user=$U")"
 is "as git shows it" "?? file" "$(plain "status?path=$T/one" | sed 1d)"
-git -C "$T/one" add file
-git -C "$T/one" -c user.name=Ada -c user.email=ada@example.com commit -qm 'first words'
+has "it is taken into the index" '"commit":null' "$(post add "\"path\":\"$T/one\"")"
+author='"author":{"name":"Ada","email":"ada@example.com"}'
+has "and committed" '"branch":"main","commit":"' "$(post commit "\"path\":\"$T/one\",\"message\":\"first words\",$author")"
+has "once" '"reason":"nothing_to_commit"' "$(post commit "\"path\":\"$T/one\",\"message\":\"again\",$author")"
 has "a commit is in the log" '"author":{"name":"Ada","email":"ada@example.com"' "$(curl -s "$G/log?path=$T/one&user=$U")"
 has "one a line for a person" "Ada: first words (HEAD -> main)" "$(plain "log?path=$T/one")"
 has "and the files are clean" '"clean":true' "$(curl -s "$G/status?path=$T/one&user=$U")"
 
 has "a directory of this machine is cloned when asked for" '"branch":"main"' "$(post clone "\"url\":\"$T/one\",\"path\":\"$T/two\",\"allowFile\":true")"
+has "a branch is made" '"branch":"topic"' "$(post checkout "\"path\":\"$T/two\",\"ref\":\"topic\",\"create\":true")"
+has "and pushed" '"upstream":"origin/topic","ahead":0' "$(post push "\"path\":\"$T/two\",\"setUpstream\":true,\"allowFile\":true")"
+has "what the server has is fetched" '"behind":0' "$(post fetch "\"path\":\"$T/two\",\"allowFile\":true")"
+has "and pulled" '"branch":"topic"' "$(post pull "\"path\":\"$T/two\",\"allowFile\":true")"
 has "but not otherwise" '"status":403' "$(post clone "\"url\":\"$T/one\",\"path\":\"$T/three\"")"
 has "progress comes as events" '{"type":"result"' "$(curl -sN -H 'Accept: application/x-ndjson' "$G/clone" --json "{\"user\":\"$U\",\"url\":\"$T/one\",\"path\":\"$T/four\",\"allowFile\":true}")"
 has "remote helpers are refused" 'ext:: are refused' "$(post clone '"url":"ext::id"')"

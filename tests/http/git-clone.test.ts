@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
 import { startGitServer } from "../helpers/git-server.ts";
-import { filesWith, formsOf, processesWith, watchProcesses } from "../helpers/secret-search.ts";
-import { ask, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
+import { formsOf, processesWith, watchProcesses } from "../helpers/secret-search.ts";
+import { ask, findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
 
 let place: GitPlace;
 beforeAll(async () => void (place = await startGitPlace()));
@@ -22,18 +22,6 @@ async function setVariables(envVars: Record<string, string>): Promise<void> {
   expect(answer.status).toBe(204);
 }
 
-/** Wherever the secret could be: all that test and daemon have written, other processes, the log. */
-function findSecret(secret = SECRET): string[] {
-  const forms = formsOf(secret);
-  const folders = [place.folder, place.stateDir, place.server.folder, "/home/user"];
-  const log = JSON.stringify(place.daemon.log);
-  return [
-    ...filesWith(forms, folders),
-    ...processesWith(forms),
-    ...forms.filter((form) => log.includes(form.toString())).map(() => "log"),
-  ];
-}
-
 describe("POST /v1/git/clone", () => {
   test("clones with credentials, which are nowhere during it and after it", async () => {
     const { hits, result, rounds } = await watchProcesses(formsOf(SECRET), clone("whole"));
@@ -44,14 +32,14 @@ describe("POST /v1/git/clone", () => {
       },
     });
     expect(rounds).toBeGreaterThan(1);
-    expect([hits, findSecret()]).toEqual([[], []]);
+    expect([hits, findSecret(place)]).toEqual([[], []]);
     expect(readFileSync(at("whole/count.txt"), "utf8")).toBe("3\n");
     expect(statSync(at("whole/.git/config")).uid).toBe(statSync("/home/user").uid);
   });
 
   test("the search for the secret finds it where it is", async () => {
     writeFileSync(at("leak"), `x ${SECRET.password}`);
-    expect(findSecret()).toEqual([at("leak")]);
+    expect(findSecret(place)).toEqual([at("leak")]);
     writeFileSync(at("leak"), "");
   });
 
@@ -59,7 +47,7 @@ describe("POST /v1/git/clone", () => {
     const userinfo = `${SECRET.username}:${encodeURIComponent(SECRET.password)}`;
     const url = place.url().replace("//", `//${userinfo}@`);
     const { status, body } = await clone("from-url", { url, credentials: undefined });
-    expect([status, body["url"], findSecret()]).toEqual([200, place.url(), []]);
+    expect([status, body["url"], findSecret(place)]).toEqual([200, place.url(), []]);
     expect(readFileSync(at("from-url/.git/config"), "utf8")).toContain(`url = ${place.url()}\n`);
   });
 
@@ -74,7 +62,7 @@ describe("POST /v1/git/clone", () => {
     const log = await ask(place, `log?path=${at(path)}&user=user`);
     const { length } = log.body["commits"] as unknown[];
     expect(length).toBe("depth" in more ? 1 : expected.branch === "side" ? 4 : 3);
-    expect(findSecret()).toEqual([]);
+    expect(findSecret(place)).toEqual([]);
   });
 
   test.each([
@@ -89,7 +77,7 @@ describe("POST /v1/git/clone", () => {
     expect(answer).toMatchObject({ status, body: { reason, detail: expect.stringMatching(/^git: /) as string } });
     expect(JSON.stringify(answer.body)).not.toContain("wrong-pass-word");
     expect(existsSync(at("failed"))).toBe(false);
-    expect(findSecret({ username: SECRET.username, password: "wrong-pass-word" })).toEqual([]);
+    expect(findSecret(place, { username: SECRET.username, password: "wrong-pass-word" })).toEqual([]);
   });
 
   test.each([
@@ -167,7 +155,7 @@ describe("a clone that takes its time", () => {
     answer.catch(() => undefined);
     await stalled;
     expect(gits()).not.toEqual([]);
-    expect([findSecret(), existsSync(at("slow"))]).toEqual([[], true]);
+    expect([findSecret(place), existsSync(at("slow"))]).toEqual([[], true]);
     leaving.abort();
     await until(() => gits().length === 0 && !existsSync(at("slow")));
   });

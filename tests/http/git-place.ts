@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { filesWith, formsOf, processesWith } from "../helpers/secret-search.ts";
 import { git, type GitServer, startGitServer } from "../helpers/git-server.ts";
 
 /** A name and a password that nobody else would have. */
@@ -57,6 +58,17 @@ async function seed(folder: string, bare: string): Promise<void> {
   await git(folder, "clone", "-q", "--bare", folder, bare);
   await git(bare, "symbolic-ref", "HEAD", "refs/heads/main");
   await git(bare, "config", "uploadpack.allowFilter", "true");
+}
+
+/** Wherever a secret could be: all that test and daemon have written, other processes, the log. */
+export function findSecret({ folder, stateDir, server, daemon }: GitPlace, secret = SECRET): string[] {
+  const forms = formsOf(secret);
+  const log = JSON.stringify(daemon.log);
+  return [
+    ...filesWith(forms, [folder, stateDir, server.folder, "/home/user"]),
+    ...processesWith(forms),
+    ...forms.filter((form) => log.includes(form.toString())).map(() => "log"),
+  ];
 }
 
 export interface Answer {

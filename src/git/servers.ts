@@ -1,0 +1,110 @@
+import { SandboxError } from "../errors.ts";
+import { bind } from "./address.ts";
+import type { GitProgram, GitUse } from "./git-program.ts";
+import { lookAt } from "./look.ts";
+import type { Head, RemoteAsking } from "./types.ts";
+
+/** A call about what a repository has in common with a server. */
+export interface ServerRequest extends RemoteAsking {
+  path: string;
+  /** Name of a remote; `origin` unless given. */
+  remote?: string | undefined;
+}
+
+export interface FetchRequest extends ServerRequest {
+  /** A branch or tag; all branches unless given. */
+  ref?: string | undefined;
+  depth?: number | undefined;
+  isPruning?: boolean | undefined;
+  hasTags?: boolean | undefined;
+}
+
+export interface PullRequest extends ServerRequest {
+  /** Of the remote; the upstream of what is checked out unless given. */
+  branch?: string | undefined;
+  /** What to do when both sides have new commits: refuse, merge them or put ours on top. */
+  strategy: "ff-only" | "merge" | "rebase";
+}
+
+export interface PushRequest extends ServerRequest {
+  /** Of this repository, to the same name there; what is checked out unless given. */
+  branch?: string | undefined;
+  /** Replaces what is there if it is what was fetched last. */
+  isForced?: boolean | undefined;
+  setsUpstream?: boolean | undefined;
+  hasTags?: boolean | undefined;
+}
+
+const DEFAULT_REMOTE = "origin";
+
+/** Repositories and the servers they are shared through. */
+export class Servers {
+  readonly #program: GitProgram;
+
+  constructor(deps: { program: GitProgram }) {
+    this.#program = deps.program;
+  }
+
+  /** Fetches; files and branches stay as they are. @throws SandboxError */
+  async fetch(request: FetchRequest): Promise<Head> {
+    const { ref, depth, isPruning, hasTags } = request;
+    const options = [
+      ...(depth === undefined ? [] : [`--depth=${depth}`]),
+      ...(isPruning ? ["--prune"] : []),
+      ...(hasTags ? ["--tags"] : []),
+    ];
+    await this.#fetch(request, options, ref);
+    return this.#head(request);
+  }
+
+  /**
+   * Fetches, then brings what is checked out up to date; hooks run in the second part alone, which has no credentials.
+   * @throws SandboxError non_fast_forward, conflict (which stays for the caller to resolve), dirty
+   */
+  async pull(request: PullRequest): Promise<Head> {
+    const { branch, strategy, path, user, signal } = request;
+    await this.#fetch(request, [], branch);
+    const from = branch === undefined ? "@{upstream}" : "FETCH_HEAD";
+    const options = strategy === "rebase" ? ["rebase"] : ["merge", strategy === "merge" ? "--no-edit" : "--ff-only"];
+    await this.#program.use({ user, signal, cwd: path }, (run) => run([...options, from]));
+    return this.#head(request);
+  }
+
+  /** Sends commits. @throws SandboxError non_fast_forward when the server has others */
+  async push(request: PushRequest): Promise<Head> {
+    const { branch, isForced, setsUpstream, hasTags, remote = DEFAULT_REMOTE } = request;
+    const name = branch ?? (await this.#head(request)).branch;
+    if (name === null) {
+      throw new SandboxError("failed_precondition", "no branch is checked out", { hint: "name one with branch" });
+    }
+    const options = [
+      ...(isForced ? ["--force-with-lease"] : []),
+      ...(setsUpstream ? ["--set-upstream"] : []),
+      ...(hasTags ? ["--tags"] : []),
+    ];
+    const use = await this.#use(request, "push");
+    await this.#program.use(use, (run) => run(["push", "--progress", ...options, "--", remote, name]));
+    return this.#head(request);
+  }
+
+  async #fetch(request: ServerRequest, options: readonly string[], ref: string | undefined): Promise<void> {
+    const { remote = DEFAULT_REMOTE } = request;
+    const refs = ref === undefined ? [] : [ref];
+    const use = await this.#use(request, "fetch");
+    await this.#program.use(use, (run) => run(["fetch", "--progress", ...options, "--", remote, ...refs]));
+  }
+
+  async #head({ path, user, signal }: ServerRequest): Promise<Head> {
+    const { files: _files, ...head } = await lookAt(this.#program, { path, user, signal }, ["--untracked-files=no"]);
+    return head;
+  }
+
+  async #use(request: ServerRequest, direction: "fetch" | "push"): Promise<GitUse> {
+    const { path: cwd, user, signal, allowsFile = false, credentials, onProgress, remote = DEFAULT_REMOTE } = request;
+    const use = { cwd, user, signal, allowsFile };
+    if (!credentials) return { ...use, onProgress };
+    const options = direction === "push" ? ["--push"] : [];
+    const url = await this.#program.use(use, (run) => run(["remote", "get-url", ...options, "--", remote]));
+    return { ...use, onProgress, credentials: bind(credentials, url.trim()) };
+  }
+}

@@ -1,0 +1,75 @@
+import type { GitProgram } from "./git-program.ts";
+import { lookAt } from "./look.ts";
+import type { Head, Where } from "./types.ts";
+
+export interface AddRequest extends Where {
+  /** Everything unless given. */
+  files?: readonly string[] | undefined;
+}
+
+export interface CommitRequest extends Where {
+  message: string;
+  /** Also who commits; as the repository's settings say unless given. */
+  author?: { name: string; email: string } | undefined;
+  /** Everything that git knows and that has changed. */
+  isAll?: boolean | undefined;
+  isAmending?: boolean | undefined;
+  mayBeEmpty?: boolean | undefined;
+}
+
+export interface CheckoutRequest extends Where {
+  /** A branch, tag or commit; of a new branch: its name. */
+  ref: string;
+  /** Makes the branch, at `start`. */
+  isNew?: boolean | undefined;
+  start?: string | undefined;
+}
+
+/** Changing what is checked out, and committing it. */
+export class WorkTree {
+  readonly #program: GitProgram;
+
+  constructor(deps: { program: GitProgram }) {
+    this.#program = deps.program;
+  }
+
+  /** Takes changed, new and removed files into the index. @throws SandboxError not_found, lock */
+  async add({ files, ...where }: AddRequest): Promise<Head> {
+    await this.#run(where, ["add", "--all", "--", ...(files ?? [":/"])]);
+    return this.#head(where);
+  }
+
+  /** Commits what is in the index. @throws SandboxError nothing_to_commit, conflict, lock */
+  async commit(request: CommitRequest): Promise<Head> {
+    const { message, author, isAll, isAmending, mayBeEmpty, ...where } = request;
+    const options = [
+      ...(isAll ? ["--all"] : []),
+      ...(isAmending ? ["--amend"] : []),
+      ...(mayBeEmpty ? ["--allow-empty"] : []),
+      // An amended commit keeps its author unless told otherwise.
+      ...(author ? [`--author=${author.name} <${author.email}>`] : []),
+    ];
+    await this.#run(where, ["commit", ...options, `--message=${message}`], author && committer(author));
+    return this.#head(where);
+  }
+
+  /** Checks something else out. @throws SandboxError dirty, not_found */
+  async checkout({ ref, isNew = false, start, ...where }: CheckoutRequest): Promise<Head> {
+    const what = isNew ? ["-b", ref, ...(start === undefined ? [] : [start])] : [ref];
+    await this.#run(where, ["checkout", ...what, "--"]);
+    return this.#head(where);
+  }
+
+  async #run({ path, user, signal }: Where, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+    await this.#program.use({ user, signal, cwd: path, env }, (run) => run(args));
+  }
+
+  async #head(where: Where): Promise<Head> {
+    const { files: _files, ...head } = await lookAt(this.#program, where, ["--untracked-files=no"]);
+    return head;
+  }
+}
+
+function committer({ name, email }: { name: string; email: string }): Record<string, string> {
+  return { GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email };
+}

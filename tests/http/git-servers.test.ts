@@ -1,0 +1,180 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { formsOf, watchProcesses } from "../helpers/secret-search.ts";
+import { git } from "../helpers/git-server.ts";
+import { type Answer, ask, findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
+
+const AUTHOR = { name: "Bob", email: "bob@example.com" };
+
+let place: GitPlace;
+let clones = 0;
+/** Two clones of `app.git`, of the account `user`. */
+let mine = "";
+let theirs = "";
+
+beforeAll(async () => void (place = await startGitPlace()));
+afterAll(async () => place[Symbol.asyncDispose]());
+beforeEach(async () => {
+  clones += 1;
+  [mine, theirs] = [join(place.folder, `mine-${clones}`), join(place.folder, `theirs-${clones}`)];
+  for (const path of [mine, theirs]) {
+    await done("clone", { url: place.url(), path, credentials: SECRET });
+  }
+});
+
+const call = (what: string, body: object): Promise<Answer> => ask(place, what, { user: "user", ...body });
+
+async function done(what: string, body: object): Promise<Record<string, unknown>> {
+  const answer = await call(what, body);
+  expect(answer).toMatchObject({ status: 200 });
+  return answer.body;
+}
+
+/** Writes a file as its owner, so that git finds its own there. */
+function write(path: string, name: string, text: string): void {
+  const { uid, gid } = statSync("/home/user");
+  execFileSync("/bin/sh", ["-c", 'cat >"$1"', "sh", join(path, name)], { input: text, uid, gid });
+}
+
+async function commit(path: string, name: string, text: string): Promise<void> {
+  write(path, name, text);
+  await done("add", { path });
+  await done("commit", { path, message: `${name} is ${text}`, author: AUTHOR });
+}
+
+describe("push and pull", () => {
+  test("bring commits to the server and back, with the secret nowhere", async () => {
+    await commit(mine, "news", `from ${clones}`);
+    const pushing = watchProcesses(formsOf(SECRET), done("push", { path: mine, credentials: SECRET }));
+    expect(await pushing).toMatchObject({ hits: [], result: { value: { branch: "main", ahead: 0, behind: 0 } } });
+    const pulling = watchProcesses(formsOf(SECRET), done("pull", { path: theirs, credentials: SECRET }));
+    expect(await pulling).toMatchObject({ hits: [], result: { value: { ahead: 0, behind: 0 } } });
+    expect(readFileSync(join(theirs, "news"), "utf8")).toBe(`from ${clones}`);
+    expect(findSecret(place)).toEqual([]);
+    expect(await git(place.server.folder, "-C", "app.git", "log", "-1", "--format=%an %ae %cn", "main")).toBe(
+      "Bob bob@example.com Bob",
+    );
+  });
+
+  test.each(["fetch", "pull", "push"])("%s with a wrong password fails, and keeps it nowhere", async (what) => {
+    const wrong = { username: "ada", password: "wrong-pass-word" };
+    const answer = await call(what, { path: mine, credentials: wrong });
+    expect(answer).toMatchObject({ status: 403, body: { reason: "auth_failed" } });
+    expect(findSecret(place, wrong)).toEqual([]);
+  });
+
+  test("a push over commits of others is refused, and forced only over what was fetched", async () => {
+    await commit(theirs, "race", `theirs ${clones}`);
+    await done("push", { path: theirs, credentials: SECRET });
+    await commit(mine, "race", `mine ${clones}`);
+    const push = { path: mine, credentials: SECRET };
+    const refused = { status: 409, body: { reason: "non_fast_forward" } };
+    expect(await call("push", push)).toMatchObject(refused);
+    expect(await call("push", { ...push, force: true })).toMatchObject(refused);
+    expect(await done("fetch", push)).toMatchObject({ ahead: 1, behind: 1 });
+    expect(await done("push", { ...push, force: true })).toMatchObject({ ahead: 0, behind: 0 });
+  });
+
+  test("a pull of both sides' commits is refused, merged, or a conflict, as asked", async () => {
+    await commit(theirs, "line", `theirs ${clones}`);
+    await done("push", { path: theirs, credentials: SECRET });
+    await commit(mine, "line", `mine ${clones}`);
+    const pull = { path: mine, credentials: SECRET };
+    expect(await call("pull", pull)).toMatchObject({ status: 409, body: { reason: "non_fast_forward" } });
+    await git(place.folder, "config", "--file", join(mine, ".git/config"), "user.name", "Bob");
+    await git(place.folder, "config", "--file", join(mine, ".git/config"), "user.email", "bob@example.com");
+    const conflict = await call("pull", { ...pull, strategy: "merge" });
+    expect(conflict).toMatchObject({ status: 409, body: { reason: "conflict" } });
+    expect(conflict.body["detail"]).toContain("Merge conflict in line");
+    const status = await ask(place, `status?path=${mine}&user=user`);
+    expect(status.body["files"]).toEqual([{ path: "line", index: "A", worktree: "A", unmerged: true }]);
+    write(mine, "line", "both");
+    await done("add", { path: mine, files: ["line"] });
+    expect(await done("commit", { path: mine, message: "both", author: AUTHOR })).toMatchObject({
+      ahead: 2,
+      behind: 0,
+    });
+  });
+
+  test("a pull over changes that are not committed is refused", async () => {
+    await commit(theirs, "count.txt", `theirs ${clones}`);
+    await done("push", { path: theirs, credentials: SECRET });
+    write(mine, "count.txt", "changed");
+    const answer = await call("pull", { path: mine, credentials: SECRET });
+    expect(answer).toMatchObject({ status: 409, body: { reason: "dirty" } });
+    expect(readFileSync(join(mine, "count.txt"), "utf8")).toBe("changed");
+  });
+
+  test("with credentials no hook runs that could ask for them", async () => {
+    await commit(mine, "hooked", `${clones}`);
+    const flag = join(mine, "flag");
+    const hook = join(mine, ".git/hooks/pre-push");
+    execFileSync("/bin/mkdir", ["-p", join(mine, ".git/hooks")]);
+    writeFileSync(hook, `#!/bin/sh\n"$GIT_ASKPASS" "Password for '${place.server.url}': " >${flag}\n`, { mode: 0o755 });
+    await done("push", { path: mine, credentials: SECRET });
+    expect(existsSync(flag)).toBe(false);
+  });
+
+  test("credentials go to the remote of the call only", async () => {
+    await git(
+      place.folder,
+      "config",
+      "--file",
+      join(mine, ".git/config"),
+      "remote.origin.url",
+      "ssh://git@localhost/x",
+    );
+    expect(await call("fetch", { path: mine, credentials: SECRET })).toMatchObject({ status: 400 });
+    expect(await call("fetch", { path: mine, remote: "none", credentials: SECRET })).toMatchObject({
+      status: 404,
+      body: { reason: "not_found" },
+    });
+  });
+});
+
+describe("commit and checkout", () => {
+  test("a hook runs, on pipes, and can refuse", async () => {
+    const hook = join(mine, ".git/hooks/pre-commit");
+    execFileSync("/bin/mkdir", ["-p", join(mine, ".git/hooks")]);
+    writeFileSync(hook, "#!/bin/sh\necho not today >/dev/stderr\nexit 1\n", { mode: 0o755 });
+    write(mine, "x", "x");
+    await done("add", { path: mine });
+    const answer = await call("commit", { path: mine, message: "x", author: AUTHOR });
+    expect(answer).toMatchObject({ status: 409, body: { detail: "git: not today" } });
+  });
+
+  test("nothing to commit is said so, and a lock, and a place without a repository", async () => {
+    const commitBody = { path: mine, message: "-x", author: AUTHOR };
+    expect(await call("commit", commitBody)).toMatchObject({ status: 409, body: { reason: "nothing_to_commit" } });
+    write(mine, "x", "x");
+    writeFileSync(join(mine, ".git/index.lock"), "");
+    expect(await call("add", { path: mine })).toMatchObject({ status: 409, body: { reason: "lock" } });
+    expect(await call("add", { path: "/tmp" })).toMatchObject({ status: 409, body: { reason: "not_a_repository" } });
+  });
+
+  test("another branch, a new one and a commit are checked out", async () => {
+    expect(await done("checkout", { path: mine, ref: "side" })).toMatchObject({
+      branch: "side",
+      upstream: "origin/side",
+    });
+    expect(await done("checkout", { path: mine, ref: "new", create: true, start: "origin/main" })).toMatchObject({
+      branch: "new",
+    });
+    expect(await done("checkout", { path: mine, ref: "HEAD~1" })).toMatchObject({ branch: null });
+    expect(await call("checkout", { path: mine, ref: "none" })).toMatchObject({
+      status: 404,
+      body: { reason: "not_found" },
+    });
+    expect(await call("checkout", { path: mine, ref: "-f" })).toMatchObject({ status: 400 });
+  });
+
+  test("an amended commit has the author that is given", async () => {
+    await commit(mine, "y", `${clones}`);
+    const log = async (): Promise<unknown> => (await ask(place, `log?path=${mine}&user=user&limit=1`)).body["commits"];
+    const other = { name: "Eve", email: "eve@example.com" };
+    await done("commit", { path: mine, message: "again", amend: true, author: other });
+    expect(await log()).toMatchObject([{ subject: "again", author: other, committer: other }]);
+  });
+});
