@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -24,6 +24,25 @@ export async function git(cwd: string, ...args: string[]): Promise<string> {
     GIT_COMMITTER_EMAIL: "ada@example.com",
   };
   return (await execute("git", args, { cwd, env })).stdout.trim();
+}
+
+/** A repository of two branches, `main` with three commits and `side` with one more, and a bare clone of it. */
+export async function seedRepository(folder: string, bare: string): Promise<void> {
+  mkdirSync(folder);
+  await git(folder, "init", "-q", "-b", "main");
+  for (const number of [1, 2, 3]) {
+    writeFileSync(join(folder, "count.txt"), `${number}\n`);
+    await git(folder, "add", ".");
+    await git(folder, "commit", "-qm", `commit ${number}`);
+  }
+  mkdirSync(join(folder, "docs"));
+  writeFileSync(join(folder, "docs", "read.me"), "read me\n".repeat(5000));
+  await git(folder, "checkout", "-qb", "side");
+  await git(folder, "add", ".");
+  await git(folder, "commit", "-qm", "on the side");
+  await git(folder, "clone", "-q", "--bare", folder, bare);
+  await git(bare, "symbolic-ref", "HEAD", "refs/heads/main");
+  await git(bare, "config", "uploadpack.allowFilter", "true");
 }
 
 export interface GitServer extends AsyncDisposable {

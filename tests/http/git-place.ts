@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { filesWith, formsOf, processesWith } from "../helpers/secret-search.ts";
-import { git, type GitServer, startGitServer } from "../helpers/git-server.ts";
+import { type GitServer, seedRepository, startGitServer } from "../helpers/git-server.ts";
 
 /** A name and a password that nobody else would have. */
 export const SECRET = { username: "ada", password: "s3cret/pass+word %&" };
@@ -28,7 +28,7 @@ export async function startGitPlace(): Promise<GitPlace> {
   mkdirSync(folder);
   chmodSync(folder, 0o777);
   const server = stack.use(await startGitServer(SECRET));
-  await seed(join(root, "seed"), join(server.folder, "app.git"));
+  await seedRepository(join(root, "seed"), join(server.folder, "app.git"));
   const daemon = stack.use(await startTestDaemon({ argv: ["--state-dir", stateDir] }));
   const owned = stack.move();
   return {
@@ -39,25 +39,6 @@ export async function startGitPlace(): Promise<GitPlace> {
     url: (name = "app.git") => `${server.url}/${name}`,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Two branches: `main` with three commits, `side` with one more. */
-async function seed(folder: string, bare: string): Promise<void> {
-  mkdirSync(folder);
-  await git(folder, "init", "-q", "-b", "main");
-  for (const number of [1, 2, 3]) {
-    writeFileSync(join(folder, "count.txt"), `${number}\n`);
-    await git(folder, "add", ".");
-    await git(folder, "commit", "-qm", `commit ${number}`);
-  }
-  mkdirSync(join(folder, "docs"));
-  writeFileSync(join(folder, "docs", "read.me"), "read me\n".repeat(5000));
-  await git(folder, "checkout", "-qb", "side");
-  await git(folder, "add", ".");
-  await git(folder, "commit", "-qm", "on the side");
-  await git(folder, "clone", "-q", "--bare", folder, bare);
-  await git(bare, "symbolic-ref", "HEAD", "refs/heads/main");
-  await git(bare, "config", "uploadpack.allowFilter", "true");
 }
 
 /** Wherever a secret could be: all that test and daemon have written, other processes, the log. */

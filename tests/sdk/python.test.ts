@@ -52,6 +52,8 @@ const MODULES = [
   "checks_pty_async",
   "checks_watch_sync",
   "checks_watch_async",
+  "checks_git_sync",
+  "checks_git_async",
 ];
 /** Terminals, charts and all kinds of cells pass the gate as commands and simple cells do. */
 const GATED = MODULES.filter((module) => !/charts|checks_code|pty/.test(module));

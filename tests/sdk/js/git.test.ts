@@ -1,0 +1,72 @@
+import type { Sandbox } from "e2b";
+import { GitAuthError } from "e2b";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type GitServer, seedRepository, startGitServer } from "../../helpers/git-server.ts";
+import { SDK_PLACES } from "../../helpers/sdk-place.ts";
+import { onSandbox } from "./sandbox.ts";
+
+const SECRET = { username: "ada", password: "sdk-pass-word" };
+const AUTHOR = { authorName: "Ada", authorEmail: "ada@example.com" };
+
+describe.each(SDK_PLACES)("sandbox.git %s", (_name, start) => {
+  let sandbox: Sandbox;
+  let path = "";
+  onSandbox(start, (place) => {
+    sandbox = place.sandbox;
+    path = `${place.folder}/app`;
+  });
+
+  let server: GitServer;
+  let scratch = "";
+  beforeAll(async () => {
+    server = await startGitServer(SECRET);
+    scratch = mkdtempSync(join(tmpdir(), "guestd-seed-"));
+    await seedRepository(join(scratch, "seed"), join(server.folder, "app.git"));
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const clone = () => sandbox.git.clone(`${server.url}/app.git`, { path, depth: 1, ...SECRET });
+
+  test("clones, commits, pushes and pulls with credentials", async () => {
+    await clone();
+    await sandbox.files.write(`${path}/news`, "new\n");
+    await sandbox.git.add(path);
+    await sandbox.git.commit(path, "news", AUTHOR);
+    expect(await sandbox.git.status(path)).toMatchObject({ currentBranch: "main", ahead: 1, isClean: true });
+    await sandbox.git.push(path, { remote: "origin", branch: "main", setUpstream: true, ...SECRET });
+    await sandbox.git.pull(path, { remote: "origin", branch: "main", ...SECRET });
+    expect(await sandbox.git.status(path)).toMatchObject({ ahead: 0, behind: 0 });
+    expect(await sandbox.git.remoteGet(path, "origin")).toBe(`${server.url}/app.git`);
+  });
+
+  test("tells a wrong password", async () => {
+    const wrong = sandbox.git.clone(`${server.url}/app.git`, { path, ...SECRET, password: "wrong" });
+    await expect(wrong).rejects.toBeInstanceOf(GitAuthError);
+  });
+
+  test("makes repositories and branches, and puts files back", async () => {
+    await sandbox.git.init(path, { initialBranch: "main" });
+    await sandbox.git.setConfig("user.name", "Ada", { scope: "local", path });
+    expect(await sandbox.git.getConfig("user.name", { scope: "local", path })).toBe("Ada");
+    await sandbox.files.write(`${path}/file`, "one\n");
+    await sandbox.git.add(path, { files: ["file"] });
+    await sandbox.git.commit(path, "one", AUTHOR);
+    await sandbox.git.createBranch(path, "topic");
+    await sandbox.git.checkoutBranch(path, "main");
+    expect(await sandbox.git.branches(path)).toEqual({ branches: ["main", "topic"], currentBranch: "main" });
+    await sandbox.git.deleteBranch(path, "topic");
+    await sandbox.files.write(`${path}/file`, "two\n");
+    expect((await sandbox.git.status(path)).unstagedCount).toBe(1);
+    await sandbox.git.restore(path, { paths: ["file"] });
+    await sandbox.git.reset(path, { mode: "hard", target: "HEAD" });
+    expect(await sandbox.files.read(`${path}/file`)).toBe("one\n");
+    await sandbox.git.remoteAdd(path, "other", "https://example.com/x.git");
+    expect(await sandbox.git.remoteGet(path, "other")).toBe("https://example.com/x.git");
+  });
+});
