@@ -26,7 +26,8 @@ final class Channel {
     all.put("ev", event);
     all.put("b", barrier + 1);
     for (int index = 0; index < members.length; index += 2) all.put((String) members[index], members[index + 1]);
-    byte[] line = (Json.text(all) + "\n").getBytes(StandardCharsets.UTF_8);
+    // What user code may have left of a line in this pipe ends here.
+    byte[] line = ("\n" + Json.text(all) + "\n").getBytes(StandardCharsets.UTF_8);
     try {
       barrier += 1;
       for (UnitStream stream : streams) stream.writeBarrier(barrier);
