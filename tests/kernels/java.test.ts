@@ -9,6 +9,19 @@ import { CellStream, errorsOf } from "../unit/kernels/cell-client.ts";
 
 const FOLDER = join(REPOSITORY, "kernels", "java");
 const PID = "ProcessHandle.current().pid()";
+/** How many snippets JShell holds, and sources of classes that it has made of some. */
+const HELD = `
+  String counts = (String) java.lang.management.ManagementFactory.getPlatformMBeanServer().invoke(
+    new javax.management.ObjectName("com.sun.management:type=DiagnosticCommand"), "gcClassHistogram",
+    new Object[] { new String[0] }, new String[] { String[].class.getName() });
+  counts.lines().filter(line -> line.matches(".* jdk[.]jshell[.](?:[A-Za-z]+Snippet|OuterSnippetsClassWrap)(?: .*)?"))
+    .mapToInt(line -> Integer.parseInt(line.strip().split(" +")[1])).sum()`;
+/** What the kernel's own thread has allocated: a measure of its work. */
+const ALLOCATED = `
+  long kernel = Thread.getAllStackTraces().keySet().stream()
+    .filter(thread -> thread.getName().equals("main") && thread.getThreadGroup().getName().equals("main"))
+    .findFirst().get().getId();
+  ((com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean()).getThreadAllocatedBytes(kernel)`;
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -61,6 +74,27 @@ describe("a kernel of Java", () => {
     expect(await texts('System.out.println("Hello, World!")')).toEqual(["Hello, World!", "\n"]);
     expect(await texts('System.out.print("a"); System.out.printf("%d%n", 3);')).toEqual(["a", "3", "\n"]);
     expect(await texts('System.out.print("é".repeat(10_000))')).toEqual(["é".repeat(10_000)]);
+  });
+
+  test("keeps nothing of what was declared again, and a cell is no more work than before", async () => {
+    await using session = await open();
+    const declareAgain = async (times: number): Promise<{ held: number; bytes: number }> => {
+      const before = Number(await session.value(ALLOCATED));
+      for (let count = 0; count < times; count += 1)
+        await session.value(
+          `int[] x = {${count}}; class A { int a; } int f() { return ${count}; } if (f() > x[0]) f();`,
+        );
+      return {
+        bytes: (Number(await session.value(ALLOCATED)) - before) / times,
+        held: Number(await session.value(HELD)),
+      };
+    };
+    await declareAgain(20); // what is imported, and what the compiler loads
+    const first = await declareAgain(20);
+    await declareAgain(100);
+    const last = await declareAgain(20);
+    expect(last.held).toBeLessThanOrEqual(first.held + 2);
+    expect(last.bytes).toBeLessThan(first.bytes * 1.2);
   });
 
   test("works in its directory, also when a spare one is ready", async () => {

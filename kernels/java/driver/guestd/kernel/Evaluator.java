@@ -20,25 +20,28 @@ import jdk.jshell.spi.ExecutionEnv;
 /** Runs cells in JShell: snippet by snippet, until one fails. */
 final class Evaluator {
   private final SnippetRunner runner;
+  private final Interrupts interrupts;
   private final JShell shell;
   private final SourceCodeAnalysis analysis;
+  private final Places places = new Places();
   private final Traceback traceback;
   private final Magics magics;
   private final Imports imports;
-  private final GeneratedClasses classes;
+  private final Leftovers leftovers;
 
   Evaluator(Channel channel) {
     runner = new SnippetRunner(channel);
+    interrupts = new Interrupts(runner::interrupt);
     // Nothing looks for annotation processors, which takes time.
     shell = JShell.builder().executionEngine(new Here(runner), Map.of()).compilerOptions("-proc:none").build();
     analysis = shell.sourceCodeAnalysis();
-    traceback = new Traceback(shell);
+    traceback = new Traceback(shell, places);
     magics = new Magics(shell);
     imports = new Imports(shell);
-    classes = new GeneratedClasses(shell);
+    leftovers = Leftovers.of(shell, places);
     shell.addToClasspath(System.getProperty("java.class.path"));
     // The first snippet takes long: better before somebody waits for it.
-    for (SnippetEvent event : shell.eval("1 + 1")) finish(event.snippet());
+    for (SnippetEvent event : shell.eval("1 + 1")) dropValue(event.snippet());
   }
 
   /** Runs a cell. Returns what its last expression has come to, by MIME type; null when that is nothing to show. */
@@ -46,15 +49,26 @@ final class Evaluator {
     runner.begin();
     try {
       imports.bring(cell.source());
-      return runSnippets(cell);
+      Map<String, Object> result = runSnippets(cell);
+      checkInterrupted();
+      return result;
     } catch (CellError error) {
-      throw runner.isInterrupted() ? CellError.interrupted() : error;
+      checkInterrupted();
+      throw error;
+    } finally {
+      if (leftovers != null) leftovers.forget();
     }
   }
 
-  /** Stops the cell that runs. From any thread. */
-  void interrupt() {
-    runner.interrupt();
+  /** Returns when every interrupt that was sent before has been heard. */
+  void hearInterrupts() {
+    interrupts.settle();
+  }
+
+  /** An interrupt may have ended a program that the cell waited for, and with that the cell, before it is heard here. */
+  private void checkInterrupted() throws CellError {
+    hearInterrupts();
+    if (runner.isInterrupted()) throw CellError.interrupted();
   }
 
   private Map<String, Object> runSnippets(Cell cell) throws CellError {
@@ -102,12 +116,12 @@ final class Evaluator {
   private List<Snippet> runSnippet(Place place, String source) throws CellError {
     List<Snippet> unresolved = new ArrayList<>();
     for (SnippetEvent event : shell.eval(source)) {
-      // Others are snippets that depend on this one.
+      // Others are of snippets that this one replaces, or that depend on it.
       if (event.causeSnippet() != null) continue;
       Snippet snippet = event.snippet();
-      traceback.note(snippet, place);
       if (event.status() == Status.REJECTED) throw Diagnostics.error(shell, snippet, place);
-      finish(snippet);
+      places.note(snippet, place);
+      dropValue(snippet);
       if (event.exception() != null) throw traceback.error(event.exception());
       if (event.status() == Status.RECOVERABLE_NOT_DEFINED) unresolved.add(snippet);
       if (snippet.subKind() == SubKind.ASSIGNMENT_SUBKIND) runner.dropResult();
@@ -115,11 +129,9 @@ final class Evaluator {
     return unresolved;
   }
 
-  /** Lets go of what nothing can name any more. */
-  private void finish(Snippet snippet) {
-    // JShell would keep the value as `$3`, and read the names of all that it keeps for each snippet to come.
+  /** JShell would keep the value of an expression as `$3`, and read the names of all that it keeps for each snippet to come. */
+  private void dropValue(Snippet snippet) {
     if (snippet.subKind() == SubKind.TEMP_VAR_EXPRESSION_SUBKIND) shell.drop(snippet);
-    if (!shell.status(snippet).isActive() || !snippet.kind().isPersistent()) classes.forget(snippet);
   }
 
   /** What was declared before the things it needs is fine when they have come by the end of the cell. */

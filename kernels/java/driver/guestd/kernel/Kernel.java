@@ -12,13 +12,11 @@ final class Kernel {
   private final Evaluator evaluator;
   /** Where this process is: Java cannot go elsewhere. */
   private final Path directory = Path.of("").toAbsolutePath();
-  private final Interrupts interrupts;
   private int count;
 
   Kernel(Channel channel) {
     this.channel = channel;
     evaluator = new Evaluator(channel);
-    interrupts = new Interrupts(evaluator::interrupt);
   }
 
   void sendReady() {
@@ -48,7 +46,7 @@ final class Kernel {
 
   private void execute(Request request) {
     String id = request.id();
-    interrupts.settle();
+    evaluator.hearInterrupts();
     Notebook.displays = forms -> channel.send("result", "id", id, "main", false, "data", forms);
     environment.borrow(request.variables());
     boolean isBlank = request.text().isBlank();

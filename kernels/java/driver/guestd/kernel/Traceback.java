@@ -1,13 +1,10 @@
 package guestd.kernel;
 
-import java.util.HashMap;
-import java.util.Map;
 import java.util.stream.Collectors;
 import jdk.jshell.DeclarationSnippet;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
 import jdk.jshell.JShellException;
-import jdk.jshell.Snippet;
 import jdk.jshell.UnresolvedReferenceException;
 
 /** Tells exceptions as Java does, with the cells' lines where JShell has its snippets, and without what is not the user's. */
@@ -16,16 +13,11 @@ final class Traceback {
   private static final int MAX_FRAMES = 50;
 
   private final JShell shell;
-  /** By the id of a snippet. */
-  private final Map<String, Place> places = new HashMap<>();
+  private final Places places;
 
-  Traceback(JShell shell) {
+  Traceback(JShell shell, Places places) {
     this.shell = shell;
-  }
-
-  /** A snippet stands there. */
-  void note(Snippet snippet, Place place) {
-    places.put(snippet.id(), place);
+    this.places = places;
   }
 
   CellError error(JShellException thrown) {
@@ -67,7 +59,7 @@ final class Traceback {
     int end = 0;
     while (end < frames.length && !isOurs(frames[end])) end++;
     int shown = Math.min(end, MAX_FRAMES);
-    for (int index = 0; index < shown; index++) text.append("\n\tat ").append(describe(frames[index]));
+    for (int index = 0; index < shown; index++) text.append("\n\tat ").append(places.describe(frames[index]));
     if (shown < end) text.append("\n\t... ").append(end - shown).append(" more");
   }
 
@@ -76,16 +68,5 @@ final class Traceback {
     return name.startsWith("guestd.kernel.SnippetRunner")
         || name.startsWith("jdk.internal.reflect.")
         || name.startsWith("java.lang.reflect.Method");
-  }
-
-  /** JShell calls the file of a snippet `#` and its id. */
-  private String describe(StackTraceElement frame) {
-    String file = frame.getFileName();
-    Place place = file != null && file.startsWith("#") ? places.get(file.substring(1)) : null;
-    if (place == null) return frame.toString();
-    String where = place.cell().file() + ":" + place.line(frame.getLineNumber());
-    String type = frame.getClassName();
-    String method = type.isEmpty() ? frame.getMethodName() : type + "." + frame.getMethodName();
-    return method.isEmpty() ? where : method + "(" + where + ")";
   }
 }
