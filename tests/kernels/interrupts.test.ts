@@ -60,15 +60,6 @@ const LANGUAGES: Readonly<Record<string, Interruptible>> = {
         }).start();
         new ServerSocket(0).accept();
       }`,
-      "loop that catches everything": `
-        boolean isUp = false;
-        while (true) {
-          try {
-            if (!isUp) System.out.println("up");
-            isUp = true;
-            while (true) { }
-          } catch (Throwable all) { }
-        }`,
     },
   },
 };
