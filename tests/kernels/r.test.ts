@@ -108,6 +108,19 @@ describe("a kernel of R", () => {
     );
   });
 
+  test("keeps nothing of its cells", async () => {
+    await using session = await open();
+    const run = async (cells: number): Promise<number> => {
+      for (let n = 0; n < cells; n += 1)
+        await session.value(`f <- function(x) x + 1; cat(f(${n})); warning("w"); list(${n}, "two")`);
+      // Objects and vectors, once those that are over have been collected.
+      return Number(await session.value("invisible(gc()); cat(format(sum(gc()[, 1])))"));
+    };
+    await run(50); // what is loaded and compiled
+    const before = await run(50);
+    expect((await run(300)) - before).toBeLessThan(300);
+  });
+
   test("hands none of its descriptors to programs of a cell", async () => {
     await using session = await open();
     const lines = await session.run("invisible(system('readlink /proc/self/fd/*'))");
