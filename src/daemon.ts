@@ -13,6 +13,7 @@ import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
 import { entryInfo, filesystemRpcRoutes } from "./filesystem/rpc.ts";
 import { gitChangesRoutes } from "./git/changes-rest.ts";
+import { gitHistoryRoutes } from "./git/history-rest.ts";
 import { gitRoutes } from "./git/rest.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
 import { codeRoutes } from "./kernels/code-rest.ts";
@@ -100,6 +101,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...portsRoutes(ports),
     ...gitRoutes(git.repositories),
     ...gitChangesRoutes(git),
+    ...gitHistoryRoutes(git.history),
   ];
   return routes;
 }

@@ -12,6 +12,7 @@ import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
 import { CallSocket } from "./git/call/call-socket.ts";
 import { GitProgram } from "./git/git-program.ts";
+import { History } from "./git/history.ts";
 import { Repositories } from "./git/repositories.ts";
 import { Servers } from "./git/servers.ts";
 import { WorkTree } from "./git/work-tree.ts";
@@ -116,7 +117,7 @@ function createGit(
   config: Config,
   stateDir: string,
   deps: { launcher: Launcher; exec: ExecContext },
-): { repositories: Repositories; servers: Servers; workTree: WorkTree } {
+): { repositories: Repositories; servers: Servers; workTree: WorkTree; history: History } {
   const source = join(config.root, "dist", "guestd-call");
   const calls = stack.use(new CallSocket({ folder: join(stateDir, "git"), source }));
   const program = new GitProgram({ ...deps, calls });
@@ -124,6 +125,7 @@ function createGit(
     repositories: new Repositories({ ...deps, program }),
     servers: new Servers({ program }),
     workTree: new WorkTree({ program }),
+    history: new History({ program }),
   };
 }
 

@@ -129,6 +129,52 @@ export const CheckoutBody = noList(
   }),
 );
 
+export const ResetBody = noList(
+  v.strictObject({
+    ...Place,
+    ref: v.optional(Word),
+    mode: v.optional(
+      v.pipe(
+        v.picklist(["soft", "mixed", "hard", "merge", "keep"]),
+        v.description("as of git reset; hard drops changes"),
+      ),
+      "mixed",
+    ),
+  }),
+);
+export const RestoreBody = noList(
+  v.strictObject({
+    ...Place,
+    files: v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1)),
+    staged: v.optional(v.pipe(v.boolean(), v.description("the index instead of the files"))),
+    source: v.optional(v.pipe(Word, v.description("a commit; the index unless given"))),
+  }),
+);
+export const BranchBody = noList(v.strictObject({ ...Place, name: Branch, start: v.optional(Word) }));
+export const TagBody = noList(
+  v.strictObject({
+    ...Place,
+    name: Branch,
+    start: v.optional(Word),
+    message: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("makes it an object of its own"))),
+  }),
+);
+export const RefsQuery = v.object({ path: Path, user: User });
+export const RefQuery = v.object({ path: Path, name: Branch, user: User });
+export const BranchQuery = v.object({
+  ...RefQuery.entries,
+  force: v.optional(v.pipe(Switch, v.description("also when it is not merged"))),
+});
+export const DiffQuery = v.object({
+  path: Path,
+  staged: v.optional(v.pipe(Switch, v.description("the index against the last commit"))),
+  from: v.optional(v.pipe(Word, v.description("a commit to compare with"))),
+  to: v.optional(Word),
+  file: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  user: User,
+});
+export const ShowQuery = v.object({ path: Path, ref: v.optional(Word, "HEAD"), user: User });
+
 export const StatusQuery = v.object({
   path: Path,
   ignored: v.optional(v.pipe(Switch, v.description("ignored files too"))),
@@ -175,16 +221,39 @@ export const StatusAnswer = v.object({
 });
 
 const Signature = v.object({ name: v.string(), email: v.string(), date: v.string() });
-export const LogAnswer = v.object({
-  commits: v.array(
+const Commit = v.object({
+  commit: v.string(),
+  parents: v.array(v.string()),
+  author: Signature,
+  committer: Signature,
+  subject: v.string(),
+  body: v.string(),
+  refs: v.array(v.string()),
+});
+export const LogAnswer = v.object({ commits: v.array(Commit) });
+
+const Changes = {
+  files: v.array(
     v.object({
+      path: v.string(),
+      from: v.optional(v.pipe(v.string(), v.description("what a renamed file was"))),
+      added: v.pipe(v.nullable(v.number()), v.description("lines; null for what is no text")),
+      deleted: v.nullable(v.number()),
+    }),
+  ),
+  patch: v.string(),
+};
+export const DiffAnswer = v.object(Changes);
+export const ShowAnswer = v.object({ commit: v.optional(Commit), ...Changes });
+export const RefsAnswer = v.object({
+  refs: v.array(
+    v.object({
+      name: v.string(),
       commit: v.string(),
-      parents: v.array(v.string()),
-      author: Signature,
-      committer: Signature,
+      current: v.boolean(),
+      remote: v.boolean(),
+      upstream: v.nullable(v.string()),
       subject: v.string(),
-      body: v.string(),
-      refs: v.array(v.string()),
     }),
   ),
 });

@@ -16,6 +16,8 @@ export function gitChangesRoutes({ servers, workTree }: { servers: Servers; work
     route("POST /v1/git/add", native(ADD), (c) => add(c, workTree)),
     route("POST /v1/git/commit", native(COMMIT), (c) => commit(c, workTree)),
     route("POST /v1/git/checkout", native(CHECKOUT), (c) => checkout(c, workTree)),
+    route("POST /v1/git/reset", native(RESET), (c) => reset(c, workTree)),
+    route("POST /v1/git/restore", native(RESTORE), (c) => restore(c, workTree)),
   ];
 }
 
@@ -34,6 +36,9 @@ const CHECKOUT = operation(
   { body: contract.CheckoutBody },
   HEAD,
 );
+
+const RESET = operation("Move the branch, and index and files as mode says", { body: contract.ResetBody }, HEAD);
+const RESTORE = operation("Put files, or what the index has of them, back", { body: contract.RestoreBody }, HEAD);
 
 async function fetchFrom(c: EdgeContext, servers: Servers): Promise<Response> {
   const body = await parseJsonBody(c, contract.FetchBody);
@@ -83,5 +88,17 @@ async function checkout(c: EdgeContext, workTree: WorkTree): Promise<Response> {
   const { timeoutMs, user, create: isNew, ...rest } = await parseJsonBody(c, contract.CheckoutBody);
   return answerCall(c, { timeoutMs }, ({ signal }) =>
     workTree.checkout({ ...rest, isNew, user: userOf(c, user), signal }),
+  );
+}
+
+async function reset(c: EdgeContext, workTree: WorkTree): Promise<Response> {
+  const { timeoutMs, user, ...rest } = await parseJsonBody(c, contract.ResetBody);
+  return answerCall(c, { timeoutMs }, ({ signal }) => workTree.reset({ ...rest, user: userOf(c, user), signal }));
+}
+
+async function restore(c: EdgeContext, workTree: WorkTree): Promise<Response> {
+  const { timeoutMs, user, staged: isStaged, ...rest } = await parseJsonBody(c, contract.RestoreBody);
+  return answerCall(c, { timeoutMs }, ({ signal }) =>
+    workTree.restore({ ...rest, isStaged, user: userOf(c, user), signal }),
   );
 }

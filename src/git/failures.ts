@@ -43,7 +43,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /repository .* not found|returned error: 404|repository .* does not exist|Remote branch .* not found|couldn't find remote ref|does not appear to be a git repository|No such remote|unknown revision|bad revision|did not match any|not a valid (?:object|ref)|invalid reference|src refspec .* does not match|does not have any commits yet|remote error: access denied or repository not exported/i,
+      /repository .* not found|returned error: 404|repository .* does not exist|Remote branch .* not found|couldn't find remote ref|(?:branch|tag) '.*' not found|does not appear to be a git repository|No such remote|unknown revision|as a valid (?:revision|object)|bad revision|did not match any|not a valid (?:object|ref)|invalid reference|src refspec .* does not match|does not have any commits yet|remote error: access denied or repository not exported/i,
     code: "not_found",
     reason: "not_found",
   },

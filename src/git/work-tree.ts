@@ -25,6 +25,19 @@ export interface CheckoutRequest extends Where {
   start?: string | undefined;
 }
 
+export interface ResetRequest extends Where {
+  /** What the branch points at then; what it does now unless given. */
+  ref?: string | undefined;
+  mode: "soft" | "mixed" | "hard" | "merge" | "keep";
+}
+
+export interface RestoreRequest extends Where {
+  files: readonly string[];
+  /** The index, from the last commit or `source`, instead of the files. */
+  isStaged?: boolean | undefined;
+  source?: string | undefined;
+}
+
 /** Changing what is checked out, and committing it. */
 export class WorkTree {
   readonly #program: GitProgram;
@@ -57,6 +70,19 @@ export class WorkTree {
   async checkout({ ref, isNew = false, start, ...where }: CheckoutRequest): Promise<Head> {
     const what = isNew ? ["-b", ref, ...(start === undefined ? [] : [start])] : [ref];
     await this.#run(where, ["checkout", ...what, "--"]);
+    return this.#head(where);
+  }
+
+  /** Moves the branch, and with it index and files as `mode` says. @throws SandboxError not_found */
+  async reset({ ref = "HEAD", mode, ...where }: ResetRequest): Promise<Head> {
+    await this.#run(where, ["reset", `--${mode}`, ref, "--"]);
+    return this.#head(where);
+  }
+
+  /** Puts files, or what the index has of them, back. @throws SandboxError not_found */
+  async restore({ files, isStaged, source, ...where }: RestoreRequest): Promise<Head> {
+    const options = [...(isStaged ? ["--staged"] : []), ...(source === undefined ? [] : [`--source=${source}`])];
+    await this.#run(where, ["restore", ...options, "--", ...files]);
     return this.#head(where);
   }
 

@@ -65,7 +65,7 @@ function welcome(c: EdgeContext, version: string): string {
   curl -X DELETE "$G/v1/files/tmp/box?recursive=1"                 remove; mkdir, move, copy, chmod: POST {"op":…}
   curl -N "$G/v1/watch?path=/tmp&recursive=1"                      changes of a directory as they come
   curl $G/v1/git/clone --json '{"url":"https://…","path":"app","depth":1}'   clone, also "credentials":{"username":…,"password":…}
-  curl "$G/v1/git/status?path=app" -H 'Accept: text/plain'         what has changed; log; POST init, add, commit, checkout, fetch, pull, push
+  curl "$G/v1/git/status?path=app" -H 'Accept: text/plain'         what has changed; diff, log, show, branches, tags; to change it, POST add, commit, push …
   curl "$G/v1/ports?follow=1"                                      what programs listen on, as it comes and goes
   curl $G/v1/info                                                  what works here, and why something does not
   curl $G/metrics                                                  processor, memory, disk

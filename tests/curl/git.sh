@@ -31,6 +31,18 @@ has "a commit is in the log" '"author":{"name":"Ada","email":"ada@example.com"' 
 has "one a line for a person" "Ada: first words (HEAD -> main)" "$(plain "log?path=$T/one")"
 has "and the files are clean" '"clean":true' "$(curl -s "$G/status?path=$T/one&user=$U")"
 
+echo bye >"$T/one/file"
+has "a change is shown" '"files":[{"path":"file","added":1,"deleted":1}]' "$(curl -s "$G/diff?path=$T/one&user=$U")"
+has "as a patch for a person" "+bye" "$(plain "diff?path=$T/one")"
+has "and put back" '"branch":"main"' "$(post restore "\"path\":\"$T/one\",\"files\":[\"file\"]")"
+has "a commit is shown" '"subject":"first words"' "$(curl -s "$G/show?path=$T/one&user=$U")"
+has "the branch is moved" '"branch":"main"' "$(post reset "\"path\":\"$T/one\",\"mode\":\"hard\"")"
+has "branches are listed" '"name":"main"' "$(curl -s "$G/branches?path=$T/one&user=$U")"
+has "and made" '"name":"idea"' "$(post branches "\"path\":\"$T/one\",\"name\":\"idea\"")"
+is "and removed" "200" "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE "$G/branches?path=$T/one&user=$U&name=idea")"
+has "so are tags" '"name":"v1"' "$(post tags "\"path\":\"$T/one\",\"name\":\"v1\"")"
+is "with nothing left" '{"refs":[]}' "$(curl -s -X DELETE "$G/tags?path=$T/one&user=$U&name=v1")"
+
 has "a directory of this machine is cloned when asked for" '"branch":"main"' "$(post clone "\"url\":\"$T/one\",\"path\":\"$T/two\",\"allowFile\":true")"
 has "a branch is made" '"branch":"topic"' "$(post checkout "\"path\":\"$T/two\",\"ref\":\"topic\",\"create\":true")"
 has "and pushed" '"upstream":"origin/topic","ahead":0' "$(post push "\"path\":\"$T/two\",\"setUpstream\":true,\"allowFile\":true")"
