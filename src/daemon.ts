@@ -58,6 +58,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       checkUser: (name) => void services.users.get(name),
       server: `guestd/${config.version}`,
       onMoved: (bytes) => freedMemory.note(bytes),
+      onAnswered: (request) => services.requestTimes.note(request),
     },
     listeners,
   );
@@ -75,7 +76,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
 function createRoutes(services: Services, docsPage: string): Route[] {
   const { lifecycle, metrics, processes, template, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
-  const { watchers, pollers, feeds, changeEntries: entries, ports, git } = services;
+  const { watchers, pollers, feeds, changeEntries: entries, ports, git, runs, requestTimes } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...docsPageRoutes(docsPage),
@@ -83,7 +84,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
       areKernelsReady: () => contexts.areDefaultsReady,
       templateState: () => template.state.state,
     }),
-    ...metricsRoutes(metrics),
+    ...metricsRoutes(metrics, { runs, requestTimes, contexts: () => contexts.list(), watches: () => watchers.budget }),
     ...processRpcRoutes({ processes, base64 }),
     ...filesystemRpcRoutes(filesystem),
     ...watchRpcRoutes({ watchers, pollers, entries, entryInit: entryInfo }),

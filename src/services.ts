@@ -35,6 +35,7 @@ import { Info } from "./lifecycle/info.ts";
 import { Lifecycle } from "./lifecycle/lifecycle.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { RequestTimes } from "./metrics/request-times.ts";
 import { CachedLogin } from "./processes/cached-login.ts";
 import { Processes } from "./processes/processes.ts";
 import { RunControl } from "./processes/run-control.ts";
@@ -93,6 +94,8 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     }),
     lifecycle: new Lifecycle({ access, exec, log, onInitialized: () => contexts.reseed() }),
     metrics: stack.use(new Metrics()),
+    requestTimes: new RequestTimes(),
+    runs,
     base64: loadBase64(join(config.root, "dist", "guestd-base64.so"), log),
     processes,
     template,

@@ -5,7 +5,7 @@ import { basicUser, type Gate } from "./gate.ts";
 import type { HostRule } from "./host-rule.ts";
 import { errorResponse, methodNotAllowed, notFound } from "./replies.ts";
 import { type EdgeContext, type EdgeEnv, type Face, RequestContext } from "./request-context.ts";
-import { logRequest } from "./request-log.ts";
+import { type AnsweredRequest, logRequest } from "./request-log.ts";
 import type { Route, RouteFamily } from "./route.ts";
 
 export interface AppOptions {
@@ -21,6 +21,8 @@ export interface AppOptions {
   server: string;
   /** Told when a request is over, with the bytes that it and its answer have moved. */
   onMoved: (bytes: number) => void;
+  /** Told when a request was answered or broken off. */
+  onAnswered: (request: AnsweredRequest) => void;
 }
 
 /** Where a request came in. */
@@ -41,7 +43,7 @@ export function createApp(options: AppOptions, { faceOf, isLocal }: Origins): Ho
     const { outgoing } = c.env;
     outgoing.setHeader("Server", options.server);
     outgoing.setHeader("X-Request-Id", request.id);
-    logRequest(c, log);
+    logRequest(c, log, options.onAnswered);
     noteMoved(c.env, options.onMoved);
     const isGuarded = options.guardsHost && gate.state === "open" && c.req.path !== "/health" && !isLocal(c);
     const refused = isGuarded ? checkHost(c, hostRule) : undefined;
@@ -74,6 +76,7 @@ function mountPath(app: Hono<EdgeEnv>, path: string, routes: readonly Route[], o
   for (const [method, sameMethod] of Map.groupBy(routes, (route) => route.method)) {
     app.on(method, path, async (c) => {
       const route = sameMethod.find(({ face }) => face === undefined || face === c.var.request.face);
+      c.var.request.route = route?.path;
       return route ? runRoute(c, route, options) : notFound(c);
     });
   }

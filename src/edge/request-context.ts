@@ -20,6 +20,8 @@ export class RequestContext {
   readonly face: Face;
   /** Name from Basic authentication; known to be an account. */
   user: string | undefined;
+  /** The pattern of its path, once there is a route. */
+  route: string | undefined;
   readonly #outgoing: HttpBindings["outgoing"];
   readonly #log: Logger;
   #controller: AbortController | undefined;

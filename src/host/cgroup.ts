@@ -29,6 +29,32 @@ export function memoryCgroup(proc = "/proc"): MemoryCgroup | undefined {
   return v2 === undefined ? undefined : { version: 2, directory: v2, eventsFile: join(v2, "memory.events") };
 }
 
+/** Where this process counts in the hierarchies that limit and count processor time; those of version 1 may be two. */
+export interface CpuCgroup {
+  version: 1 | 2;
+  /** Has the limit of processor time. */
+  directory: string;
+  /** How much was used so far: nanoseconds, or in version 2 a line `usage_usec N`. */
+  usageFile: string;
+}
+
+/** The processor cgroup of this process, as far as it can be seen from here; `proc` is where the kernel tells about processes. */
+export function cpuCgroup(proc = "/proc"): CpuCgroup | undefined {
+  const limits = locate(
+    { proc, own: /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m, mount: /^\S+ (\S+) cgroup (?:\S*,)?cpu[, ]/m },
+    "cpu.cfs_quota_us",
+  );
+  const counts = locate(
+    { proc, own: /^\d+:[^:]*\bcpuacct\b[^:]*:(.*)$/m, mount: /^\S+ (\S+) cgroup \S*\bcpuacct\b/m },
+    "cpuacct.usage",
+  );
+  if (limits !== undefined && counts !== undefined) {
+    return { version: 1, directory: limits, usageFile: join(counts, "cpuacct.usage") };
+  }
+  const v2 = locate({ ...UNIFIED, proc }, "cpu.stat");
+  return v2 === undefined ? undefined : { version: 2, directory: v2, usageFile: join(v2, "cpu.stat") };
+}
+
 /** Directory of this process's cgroup in the unified hierarchy (v2), if groups can be made there. */
 export function writableCgroup(): string | undefined {
   const directory = locate({ ...UNIFIED, proc: "/proc" }, "cgroup.procs");

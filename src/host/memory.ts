@@ -2,16 +2,24 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type MemoryCgroup, memoryCgroup } from "./cgroup.ts";
 
-/** Memory that programs may still get, of all there is for them; bytes. */
-interface Memory {
-  available: number;
+/** Memory of a machine or a cgroup in bytes. */
+export interface Memory {
   total: number;
+  /** Without what caches could give back. */
+  used: number;
+  /** Contents of files. */
+  cache: number;
 }
 
-/** Names of a cgroup's files by version; what it has in its caches and could give back is a line of `memory.stat`. */
+/** Names of a cgroup's files by version, and lines of its `memory.stat`: what it could give back, and all contents of files. */
 const FILES = {
-  1: { limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", cache: "total_inactive_file" },
-  2: { limit: "memory.max", usage: "memory.current", cache: "inactive_file" },
+  1: {
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    idle: "total_inactive_file",
+    cache: "total_cache",
+  },
+  2: { limit: "memory.max", usage: "memory.current", idle: "inactive_file", cache: "file" },
 } as const;
 
 /**
@@ -21,18 +29,31 @@ const FILES = {
 export function hasFreeMemory(minShare: number, proc = "/proc"): boolean {
   if (minShare === 0) return true;
   try {
-    const group = memoryCgroup(proc);
-    const limited = group ? cgroupsMemory(group) : [];
-    return [machineMemory(proc), ...limited].every(({ available, total }) => available >= total * minShare);
+    return [machineMemory(proc), ...limitedMemory(proc)].every(({ total, used }) => total - used >= total * minShare);
   } catch {
     return false; // what cannot be known is not assumed
   }
 }
 
+/**
+ * That of the cgroup around this process which may have the least, if that is less than `machineBytes`; undefined when only the
+ * machine is a limit. @throws the system error
+ */
+export function narrowestGroup(machineBytes: number, proc = "/proc"): Memory | undefined {
+  const [narrowest] = limitedMemory(proc).toSorted((a, b) => a.total - b.total);
+  return narrowest && narrowest.total < machineBytes ? narrowest : undefined;
+}
+
 function machineMemory(proc: string): Memory {
   const text = readFileSync(join(proc, "meminfo"), "latin1");
   const bytes = (name: string): number => 1024 * numberIn(text, new RegExp(`^${name}:\\s+(\\d+)`, "m"));
-  return { available: bytes("MemAvailable"), total: bytes("MemTotal") };
+  const total = bytes("MemTotal");
+  return { total, used: total - bytes("MemAvailable"), cache: bytes("Cached") };
+}
+
+function limitedMemory(proc: string): Memory[] {
+  const group = memoryCgroup(proc);
+  return group ? cgroupsMemory(group) : [];
 }
 
 /** That of a group and of those around it, up to the first one that cannot be seen or has no limits at all. */
@@ -44,8 +65,9 @@ function cgroupsMemory({ version, directory }: MemoryCgroup): Memory[] {
     if (limit === undefined) return found;
     if (limit.trim() === "max") continue;
     const usage = Number(readFileSync(join(at, files.usage), "latin1"));
-    const cache = numberIn(readFileSync(join(at, "memory.stat"), "latin1"), new RegExp(`^${files.cache} (\\d+)`, "m"));
-    found.push({ available: Number(limit) - usage + cache, total: Number(limit) });
+    const stat = readFileSync(join(at, "memory.stat"), "latin1");
+    const line = (name: string): number => numberIn(stat, new RegExp(`^${name} (\\d+)`, "m"));
+    found.push({ total: Number(limit), used: usage - line(files.idle), cache: line(files.cache) });
   }
 }
 

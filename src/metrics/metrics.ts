@@ -1,37 +1,37 @@
-import { statfs } from "node:fs/promises";
+import { LoopLag } from "./loop-lag.ts";
+import { type CpuLook, lookAtCpu, type MetricsSample, takeSample } from "./sample.ts";
 
-/** One reading of the machine. Sizes in bytes. */
-export interface MetricsSample {
-  at: Date;
-  cpuCount: number;
-  /** Of all processors together, since the sample before. */
-  cpuUsedPercent: number;
-  memoryTotal: number;
-  memoryUsed: number;
-  memoryCache: number;
-  diskTotal: number;
-  diskUsed: number;
-}
-
-const INTERVAL_MS = 5000;
+const TICK_MS = 1000;
+const TICKS_PER_SAMPLE = 5;
+const MAX_AGE_MS = 2 * TICKS_PER_SAMPLE * TICK_MS;
 /** Without a reader for this long nothing is sampled any more. */
 const IDLE_MS = 60_000;
 
 /**
  * Readings on a timer, so that asking costs nothing; the timer runs while somebody asks now and then.
- * The library behind it is loaded with the first reading.
+ * The first reading is taken when first asked for, and tells of the time since this was made.
  */
 export class Metrics implements Disposable {
+  readonly #lag = new LoopLag(TICK_MS);
+  #cpu: CpuLook = lookAtCpu();
   #latest: Promise<MetricsSample> | undefined;
+  #takenAt = 0;
   #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
   #askedAt = 0;
 
-  /** The newest sample, at most {@link INTERVAL_MS} old; the first caller waits for the first one. */
+  /** The newest sample, some seconds old at most; who asks first waits for the first one. */
   async current(): Promise<MetricsSample> {
     this.#askedAt = performance.now();
-    this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref();
-    this.#latest ??= takeSample();
+    this.#timer ??= this.#begin();
+    // A daemon that was stopped in between has an old one.
+    if (!this.#latest || this.#askedAt - this.#takenAt > MAX_AGE_MS) this.#latest = this.#take();
     return this.#latest;
+  }
+
+  /** How late the event loop came to a timer, at worst, in the last seconds; in ms. */
+  get loopLagMs(): number {
+    return this.#lag.worstMs;
   }
 
   [Symbol.dispose](): void {
@@ -39,32 +39,32 @@ export class Metrics implements Disposable {
     this.#timer = undefined;
   }
 
+  #begin(): NodeJS.Timeout {
+    this.#lag.reset();
+    return setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
   #tick(): void {
+    this.#lag.note();
     if (performance.now() - this.#askedAt > IDLE_MS) {
       this[Symbol.dispose]();
       this.#latest = undefined;
       return;
     }
-    const next = takeSample();
+    this.#ticks += 1;
+    if (this.#ticks % TICKS_PER_SAMPLE !== 0) return;
+    const next = this.#take();
     // A failed reading is told to whoever asks next; the one before stays until then.
     next.then(
       () => (this.#latest = next),
       () => (this.#latest = next),
     );
   }
-}
 
-async function takeSample(): Promise<MetricsSample> {
-  const { default: system } = await import("systeminformation");
-  const [load, memory, disk] = await Promise.all([system.currentLoad(), system.mem(), statfs("/")]);
-  return {
-    at: new Date(),
-    cpuCount: load.cpus.length,
-    cpuUsedPercent: Math.round(load.currentLoad * 100) / 100,
-    memoryTotal: memory.total,
-    memoryUsed: memory.active,
-    memoryCache: memory.buffcache,
-    diskTotal: disk.blocks * disk.bsize,
-    diskUsed: (disk.blocks - disk.bavail) * disk.bsize,
-  };
+  #take(): Promise<MetricsSample> {
+    const before = this.#cpu;
+    this.#cpu = lookAtCpu();
+    this.#takenAt = this.#cpu.atMs;
+    return takeSample(before, this.#cpu);
+  }
 }

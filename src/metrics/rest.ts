@@ -1,33 +1,53 @@
-import { MetricsAnswer } from "../contracts/metrics.ts";
+import { accepts } from "hono/accepts";
+import { MetricsAnswer, MetricsQuery } from "../contracts/metrics.ts";
+import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
-import type { Metrics, MetricsSample } from "./metrics.ts";
+import { parseQuery } from "../edge/validate.ts";
+import { TEXT_FORMAT, toText } from "./exposition.ts";
+import { collectFamilies, type FiguresDeps } from "./figures.ts";
+import type { Metrics } from "./metrics.ts";
+import type { MetricsSample } from "./sample.ts";
 
 const MIB = 1024 * 1024;
+const NO_STORE = { "Cache-Control": "no-store" };
+const BOTH = { supports: ["application/json", "text/plain"], default: "application/json" };
 
-export function metricsRoutes(metrics: Metrics): Route[] {
-  return [
-    route("GET /metrics", { family: "rest", access: "token", doc: METRICS }, async (c) =>
-      c.json(toWire(await metrics.current()), 200, { "Cache-Control": "no-store" }),
-    ),
-  ];
+/** `/metrics`, in the JSON of the wire contract unless Prometheus' text is asked for by name. */
+export function metricsRoutes(metrics: Metrics, deps: Omit<FiguresDeps, "loopLagMs">): Route[] {
+  const answer = async (c: EdgeContext): Promise<Response> => {
+    const { format } = parseQuery(c, MetricsQuery);
+    const sample = await metrics.current();
+    if (!isTextWanted(c, format)) return c.json(toWire(sample), 200, NO_STORE);
+    const families = collectFamilies(sample, { ...deps, loopLagMs: () => metrics.loopLagMs });
+    return c.body(toText(families), 200, { ...NO_STORE, "Content-Type": TEXT_FORMAT });
+  };
+  return [route("GET /metrics", { family: "rest", access: "token", doc: METRICS }, answer)];
 }
 
 const METRICS = {
-  summary: "Processor, memory and disk in use",
+  summary: "Processor, memory and disk in use; as Prometheus' text also runs, contexts and guestd itself",
   tag: "metrics",
-  answers: { 200: { description: "newest sample", json: MetricsAnswer } },
+  query: MetricsQuery,
+  headers: { Accept: "text/plain for Prometheus' text" },
+  answers: { 200: { description: "newest sample", json: MetricsAnswer, media: ["text/plain"] } },
 };
 
+function isTextWanted(c: EdgeContext, format: "json" | "prometheus" | undefined): boolean {
+  if (format !== undefined) return format === "prometheus";
+  return accepts(c, { header: "Accept", ...BOTH }) === "text/plain";
+}
+
 function toWire(sample: MetricsSample): Record<string, number> {
+  const { memory } = sample;
   return {
     ts: Math.floor(sample.at.getTime() / 1000),
     cpu_count: sample.cpuCount,
     cpu_used_pct: sample.cpuUsedPercent,
-    mem_total: sample.memoryTotal,
-    mem_used: sample.memoryUsed,
-    mem_cache: sample.memoryCache,
-    mem_total_mib: Math.floor(sample.memoryTotal / MIB),
-    mem_used_mib: Math.floor(sample.memoryUsed / MIB),
+    mem_total: memory.total,
+    mem_used: memory.used,
+    mem_cache: memory.cache,
+    mem_total_mib: Math.floor(memory.total / MIB),
+    mem_used_mib: Math.floor(memory.used / MIB),
     disk_total: sample.diskTotal,
     disk_used: sample.diskUsed,
   };

@@ -62,6 +62,11 @@ export class InotifyWatching implements Disposable {
     this.#moves = new PendingMoves((directory) => this.#coverage.release(directory));
   }
 
+  /** Directories that the kernel watches now. */
+  get watchCount(): number {
+    return this.#watches.size;
+  }
+
   /** Begins to watch: resolves when everything below is covered. @throws the system error of the root, or resource_exhausted */
   async open(tree: WatchedTree): Promise<void> {
     this.#trees.add(tree);

@@ -17,6 +17,11 @@ export class KernelWatches {
     this.#maxWatches = deps.maxWatches;
   }
 
+  /** How many directories are watched. */
+  get size(): number {
+    return this.#byNumber.size;
+  }
+
   /** Watches `directory`, which is at `path`; whether that is another one than so far. @throws the system error, or resource_exhausted */
   bind(directory: WatchedDirectory, path: FilePath): boolean {
     if (this.#byNumber.size >= this.#maxWatches && directory.watch === undefined) {

@@ -33,6 +33,11 @@ export class Watchers implements AsyncDisposable {
     this.#deps = deps;
   }
 
+  /** Directories that the kernel watches for us, and how many it may at most. */
+  get budget(): { used: number; limit: number } {
+    return { used: this.#inotify?.watchCount ?? 0, limit: this.#deps.maxWatches };
+  }
+
   /**
    * Begins to watch a directory; links to it are resolved. Whoever opens it disposes it.
    * @throws SandboxError not_found, invalid_argument (no directory, or one on a network mount), permission_denied, internal

@@ -107,6 +107,7 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
       checkUser: (name) => void users.get(name),
       server: "guestd/test",
       onMoved: () => undefined,
+      onAnswered: () => undefined,
     },
     listeners,
   );

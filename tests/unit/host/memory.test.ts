@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
-import { hasFreeMemory } from "../../../src/host/memory.ts";
+import { hasFreeMemory, narrowestGroup } from "../../../src/host/memory.ts";
 import { REPOSITORY } from "../../helpers/daemon.ts";
 import { canMakeMemoryGroups, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
 
@@ -71,6 +71,44 @@ describe("memory is free when enough of it is available", () => {
   test("and not when that cannot be known", () => {
     expect(hasFreeMemory(0.2, "/nowhere")).toBe(false);
     expect(hasFreeMemory(0, "/nowhere")).toBe(true);
+  });
+});
+
+describe("the cgroup that has the least memory", () => {
+  const MACHINE = 1000 * 1024;
+  const stat = "anon 300\nfile 500\ninactive_file 200\ntotal_inactive_file 20\ntotal_cache 50\n";
+  const v2 = (name: string, max: string): Record<string, string> => ({
+    ...group(max, 700, 0)(name),
+    [`groups/${name}/memory.stat`]: stat,
+  });
+
+  test("tells its limit, its use without what it could give back, and its files in memory", () => {
+    const proc = machine(900, { ...V2, ...v2("outer/own", "900") });
+    expect(narrowestGroup(MACHINE, proc)).toEqual({ total: 900, used: 500, cache: 500 });
+  });
+
+  test("may be one around our own", () => {
+    const proc = machine(900, { ...V2, ...v2("outer/own", "900"), ...v2("outer", "800") });
+    expect(narrowestGroup(MACHINE, proc)).toMatchObject({ total: 800 });
+  });
+
+  test("counts those below it in version 1", () => {
+    const proc = machine(900, {
+      "proc/self/cgroup": "4:memory:/own\n",
+      "proc/mounts": "cgroup ROOT/groups cgroup rw,memory 0 0\n",
+      "groups/own/memory.oom_control": "oom_kill 0\n",
+      "groups/own/memory.limit_in_bytes": "900\n",
+      "groups/own/memory.usage_in_bytes": "700\n",
+      "groups/own/memory.stat": stat,
+    });
+    expect(narrowestGroup(MACHINE, proc)).toEqual({ total: 900, used: 680, cache: 50 });
+  });
+
+  test("is none where the machine has less, or nothing is limited", () => {
+    for (const max of ["max", String(MACHINE), "9223372036854771712"]) {
+      expect(narrowestGroup(MACHINE, machine(900, { ...V2, ...v2("outer/own", max) }))).toBeUndefined();
+    }
+    expect(narrowestGroup(MACHINE, machine(900))).toBeUndefined();
   });
 });
 
