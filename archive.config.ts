@@ -1,5 +1,5 @@
 // `npm run artefact`: builds the artefact of the Dockerfile and packs it into out/guestd-<version>-linux-<arch>.tar.gz, with its SHA-256 beside it.
-// The same sources and packages give the same bytes. Docker builds where there is an engine, else buildah over bases of its own (Debian, as root).
+// The same sources and packages give the same bytes; `-- --no-cache` builds all of it anew. Docker builds where there is an engine, else buildah over bases of its own (Debian, as root).
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempDisposableSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -9,6 +9,8 @@ import { arch } from "node:process";
 
 const ROOT = import.meta.dirname;
 const TAG = "localhost/guestd:artefact";
+/** Of the build. */
+const OPTIONS = process.argv.slice(2);
 
 function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", 2], maxBuffer: 1e8 }).trim();
@@ -33,12 +35,12 @@ function pack(folder: string, file: string): void {
 
 function packWithDocker(file: string): void {
   using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-artefact-"));
-  run("docker", "build", "--target", "artefact", "--output", `type=local,dest=${folder.path}`, ROOT);
+  run("docker", "build", "--target", "artefact", "--output", `type=local,dest=${folder.path}`, ...OPTIONS, ROOT);
   pack(folder.path, file);
 }
 
 function packWithBuildah(file: string): void {
-  run(join(ROOT, "tests", "image", "build-image.sh"), "-C", ROOT, "-t", TAG, "--target", "artefact");
+  run(join(ROOT, "tests", "image", "build-image.sh"), "-C", ROOT, "-t", TAG, "--target", "artefact", ...OPTIONS);
   const container = run("buildah", "from", "--pull-never", TAG);
   try {
     pack(run("buildah", "mount", container), file);

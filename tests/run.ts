@@ -23,7 +23,7 @@ const special = ["soak", "image"].find((project) => process.argv.includes(`--${p
 const filters = process.argv.slice(2).filter((argument) => argument !== `--${special}`);
 
 prepareMachine(root);
-if (special === "image") prepareImageTools();
+if (special === "image") prepareImageTools(root);
 mkdirSync(join(root, ".cache"), { recursive: true });
 rmSync(reportFile, { force: true });
 const projects = (special ? [special] : USUAL_PROJECTS).flatMap((project) => ["--project", project]);

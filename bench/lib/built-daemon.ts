@@ -25,27 +25,23 @@ export interface BuiltDaemonOptions {
   nodeArgv?: readonly string[];
   /** Offers code contexts, as by default; most benches measure without their kernels. */
   hasKernels?: boolean;
+  /** Folder of an unpacked artefact, whose launcher is started instead. */
+  installed?: string;
 }
 
 /** Starts a daemon on a free port of the loopback, its log going to a file as it would to a log collector. */
 export async function startBuiltDaemon(options: BuiltDaemonOptions = {}): Promise<BuiltDaemon> {
-  const { argv = [], nodeArgv = [], hasKernels = false } = options;
+  const { argv = [], nodeArgv = [], hasKernels = false, installed } = options;
   const directory = mkdtempSync(join(tmpdir(), "guestd-bench-"));
   const logFile = join(directory, "log");
   const logFd = openSync(logFile, "a");
-  const child = spawn(
-    process.execPath,
-    [
-      "--disable-sigusr1",
-      "--max-semi-space-size=4",
-      ...nodeArgv,
-      join(ROOT, "dist", "main.js"),
-      ...LISTENING,
-      ...(hasKernels ? [] : ["--kernels", ""]),
-      ...argv,
-    ],
-    { cwd: "/", stdio: ["ignore", "ignore", logFd] },
-  );
+  const [program, ...before] = installed
+    ? [join(installed, "bin", "guestd")]
+    : [process.execPath, "--disable-sigusr1", "--max-semi-space-size=4", ...nodeArgv, join(ROOT, "dist", "main.js")];
+  const child = spawn(program, [...before, ...LISTENING, ...(hasKernels ? [] : ["--kernels", ""]), ...argv], {
+    cwd: "/",
+    stdio: ["ignore", "ignore", logFd],
+  });
   closeSync(logFd);
   const stop = async (): Promise<void> => {
     await end(child);

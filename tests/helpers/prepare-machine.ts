@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 /** The account that sandboxes usually have; tests run programs as it when they may. */
 const ACCOUNT = "user";
@@ -13,7 +13,7 @@ const R_LIBRARIES = ["/usr/local/lib/R/site-library", "/usr/lib/R/site-library",
 export function prepareMachine(root: string): void {
   run(process.execPath, [join(root, "build.config.ts"), "--if-needed"], root);
   run(process.execPath, [join(root, "kernels", "setup.ts"), "--strict"], root);
-  preparePythonSdk(root);
+  preparePython(root, pythonSdkFolder(root), join(root, "tests", "sdk", "requirements.txt"));
   if (process.geteuid?.() !== 0) return;
   makeAccount();
   if (!existsSync("/usr/bin/tmux")) installPackages(["tmux"]);
@@ -21,11 +21,18 @@ export function prepareMachine(root: string): void {
 }
 
 /** What images are built and run with. */
-export function prepareImageTools(): void {
+export function prepareImageTools(root: string): void {
   if (process.geteuid?.() !== 0) throw new Error("images are built and run by root here: start the tests as root");
-  const tools = { buildah: "buildah", debootstrap: "debootstrap", ip: "iproute2", strip: "binutils" };
+  const tools = {
+    buildah: "buildah",
+    debootstrap: "debootstrap",
+    ip: "iproute2",
+    strip: "binutils",
+    "systemd-analyze": "systemd",
+  };
   const missing = Object.entries(tools).filter(([tool]) => spawnSync("which", [tool]).status !== 0);
   if (missing.length > 0) installPackages(missing.map(([, name]) => name));
+  preparePython(root, validatorsFolder(root), join(root, "tests", "image", "requirements.txt"));
 }
 
 /** Where the Python SDKs are installed for the tests. */
@@ -33,13 +40,17 @@ export function pythonSdkFolder(root: string): string {
   return join(root, ".cache", "sdk-python");
 }
 
-function preparePythonSdk(root: string): void {
-  const requirements = join(root, "tests", "sdk", "requirements.txt");
-  const folder = pythonSdkFolder(root);
+/** Where those are that read the examples of docs/deploy.md. */
+export function validatorsFolder(root: string): string {
+  return join(root, ".cache", "validators");
+}
+
+/** A Python environment of its own for what `requirements` names. */
+function preparePython(root: string, folder: string, requirements: string): void {
   const stamp = join(folder, ".prepared");
   const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  console.error("tests: installing the Python SDKs");
+  console.error(`tests: installing what ${relative(root, requirements)} names`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run("/usr/bin/python3", ["-m", "venv", folder], root);

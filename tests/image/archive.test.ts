@@ -1,0 +1,58 @@
+import { execFile } from "node:child_process";
+import { mkdtempDisposableSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { REPOSITORY } from "../helpers/daemon.ts";
+
+const execute = promisify(execFile);
+const MAX_BYTES = 45e6;
+
+/** What `npm run artefact` says that it has made. */
+interface Made {
+  file: string;
+  digest: string;
+  seconds: number;
+}
+
+async function makeArtefact(...options: string[]): Promise<Made> {
+  const began = performance.now();
+  const script = join(REPOSITORY, "archive.config.ts");
+  const { stdout } = await execute(process.execPath, [script, ...options], { maxBuffer: 64 * 1024 * 1024 });
+  const [, file = "", digest = ""] = /^(.*): [\d.]+ MB, SHA-256 ([0-9a-f]{64})\n$/.exec(stdout) ?? [];
+  return { file, digest, seconds: (performance.now() - began) / 1000 };
+}
+
+describe("npm run artefact", () => {
+  let made: Made;
+  beforeAll(async () => {
+    made = await makeArtefact();
+  });
+
+  test("packs at most 45 MB, with the sum beside it", async () => {
+    const { file, digest } = made;
+    const { size } = await stat(file);
+    console.log(`image: artefact ${(size / 1e6).toFixed(1)} MB compressed`);
+    expect(size).toBeLessThanOrEqual(MAX_BYTES);
+    const check = execute("sha256sum", ["--check", `${basename(file)}.sha256`], { cwd: dirname(file) });
+    expect((await check).stdout).toBe(`${basename(file)}: OK\n`);
+    expect(digest).not.toBe("");
+  });
+
+  test("packs the same bytes when everything is built anew", async () => {
+    const again = await makeArtefact("--no-cache");
+    console.log(
+      `image: artefact built anew in ${again.seconds.toFixed(0)} s, with what was kept in ${made.seconds.toFixed(0)} s`,
+    );
+    expect(again.digest).toBe(made.digest);
+  });
+
+  test("runs from wherever it is unpacked", async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-artefact-"));
+    await execute("tar", ["-C", folder.path, "-xzf", made.file]);
+    const launcher = join(folder.path, "opt", "guestd", "bin", "guestd");
+    expect((await execute(launcher, ["doctor"])).stdout).toMatch(/ok +processes +.*guestd-shim\n/);
+  });
+});
