@@ -60,7 +60,7 @@ start() {
   buildah mount "guestd-$name" > "$dir/root"
   config=$(buildah inspect --type container "guestd-$name")
   [[ ${#command[@]} -gt 0 ]] || mapfile -t command < <(field Entrypoint <<< "$config"; field Cmd <<< "$config")
-  mapfile -t ENVS < <(echo HOME=/root; field Env <<< "$config"); ENVS+=("${envs[@]}")
+  mapfile -t ENVS < <(echo HOME=/root; field Env <<< "$config"); printf '%s\n' "${ENVS[@]:1}" > "$dir/env"; ENVS+=("${envs[@]}")
   local root workdir; root=$(cat "$dir/root"); workdir=$(field WorkingDir <<< "$config")
   mkdir -p "$root"/{etc,proc,sys,dev}; cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
   export ENVS_PACKED; ENVS_PACKED=$(printf '%s\x1e' "${ENVS[@]}"); export BINDS="${binds[*]-}" HOST=$name
@@ -99,8 +99,9 @@ enter() {
   [[ ${1-} = --user ]] && { user=$2; shift 2; }
   [[ ${1-} = -- ]] && shift
   moved_in "$dir" || die "'$(basename "$dir")' is not running"
+  local envs; mapfile -t envs < "$dir/env" # the image's own, as `docker exec` has them
   exec nsenter --target "$(cat "$dir/pid")" --mount --pid --ipc --uts --net --cgroup --root --wd \
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$([[ $user = root ]] && echo /root || echo "/home/$user")" LANG=C.UTF-8 \
+    env -i "${envs[@]}" HOME="$([[ $user = root ]] && echo /root || echo "/home/$user")" \
     setpriv --reuid "$user" --regid "$user" --init-groups "$@"
 }
 
