@@ -25,22 +25,20 @@ export class Evaluator {
 
   /** Evaluates `code`, named `cell` in stacks. What is terminated neither returns nor throws, or throws Interrupt. */
   async evaluate(code: string, cell: string): Promise<Evaluation> {
-    const answer = Promise.withResolvers<Runtime.EvaluateReturnType>();
+    // Never rejected: when what waits for it is ended, nobody would handle that.
+    const answer = Promise.withResolvers<Runtime.EvaluateReturnType | Error>();
     const expression = `${code}\n//# sourceURL=${cell}`;
     this.#session.post(
       "Runtime.evaluate",
       { expression, replMode: true, awaitPromise: true, generatePreview: false },
-      (error, answered) => (error ? answer.reject(error) : answer.resolve(answered as Runtime.EvaluateReturnType)),
+      (error, answered) => answer.resolve(error ?? (answered as Runtime.EvaluateReturnType)),
     );
-    try {
-      const { result, exceptionDetails: details } = await answer.promise;
-      if (!details) return { value: this.#live(result), thrownAt: undefined };
-      const thrownAt = { line: details.lineNumber, column: details.columnNumber };
-      return { value: this.#live(details.exception ?? result), thrownAt };
-    } catch (error) {
-      if ((error as Error).message.includes(TERMINATED)) throw new Interrupt();
-      throw error;
-    }
+    const evaluated = await answer.promise;
+    if (evaluated instanceof Error) throw evaluated.message.includes(TERMINATED) ? new Interrupt() : evaluated;
+    const { result, exceptionDetails: details } = evaluated;
+    if (!details) return { value: this.#live(result), thrownAt: undefined };
+    const thrownAt = { line: details.lineNumber, column: details.columnNumber };
+    return { value: this.#live(details.exception ?? result), thrownAt };
   }
 
   /** Lets go of what the cell has printed: V8 keeps it for the last thousand calls. */
