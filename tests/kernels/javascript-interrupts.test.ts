@@ -82,6 +82,18 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     }
   });
 
+  test("timers go on after code was stopped in the middle of setting one", async () => {
+    await using session = await CodeSession.open(daemon.url, { language });
+    // Unoptimized code can be ended at any call, as that of a cell that has just begun.
+    await session.value("for (const flag of ['--no-opt', '--no-maglev']) require('v8').setFlagsFromString(flag)");
+    for (let round = 0; round < 100; round += 1) {
+      const stream = await session.openUp("console.log('up'); for (;;) clearTimeout(setTimeout(() => {}, 5))");
+      expect(await session.interrupt()).toMatchObject({ outcome: "interrupted" });
+      await stream.until();
+      expect(await session.value(`await new Promise((go) => setTimeout(go, 5, ${round}))`)).toBe(`${round}`);
+    }
+  });
+
   test("a loop that was left running before the cell does not hold it for ever", async () => {
     await using session = await CodeSession.open(daemon.url, { language });
     const [go, mark] = [join(tmpdir(), `go-${randomUUID()}`), join(tmpdir(), `mark-${randomUUID()}`)];

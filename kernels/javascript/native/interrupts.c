@@ -11,26 +11,38 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 #include <uv.h>
 
-// Methods of v8::Isolate by the names they have had for ten years: headers of V8 would bind this file to one version of Node.
+// Methods of V8 by the names they have had for ten years: its headers would bind this file to one version of Node.
 void *get_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
 void terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
 void cancel_termination(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
 void request_interrupt(void *isolate, void (*callback)(void *, void *), void *context) __asm__(
     "_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_");
+// Node-API has V8's handles as its values. Nothing (NULL) where a frame has no script.
+napi_value stack_of(void *isolate, int most_frames, int options) __asm__(
+    "_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE");
+int count_frames(napi_value stack) __asm__("_ZNK2v810StackTrace13GetFrameCountEv");
+napi_value frame_of(napi_value stack, void *isolate, uint32_t index) __asm__("_ZNK2v810StackTrace8GetFrameEPNS_7IsolateEj");
+napi_value script_of(napi_value frame) __asm__("_ZNK2v810StackFrame24GetScriptNameOrSourceURLEv");
 __attribute__((weak)) void RAND_seed(const void *entropy, int size);
 
 // How long the loop may take to notice a signal before what runs counts as a loop without end.
-enum { GRACE_MS = 5, AGAIN_MS = 20 };
+enum { GRACE_MS = 5, AGAIN_MS = 20, AFTER_SPARED_MS = 1 };
+// How often in a row Node's own JavaScript may be met before it counts as what never ends: a second.
+enum { MOST_SPARED = 1000 };
 // Members of the array that is shared with the driver.
 enum { SHIELD, PENDING, ENDING, CLOSED };
+// Of v8::StackTrace::StackTraceOptions: with names of scripts, in all contexts.
+enum { SCRIPT_NAMES = 1 << 6, ALL_CONTEXTS = 1 << 8 };
 
 static napi_env env;
 static napi_ref kept_state, on_interrupted, on_readable, on_step;
 static void *isolate;
 static int32_t *state;
+static atomic_int spared; // so often in a row has Node's own JavaScript been let go on
 static atomic_int unnoticed; // a signal has come that the loop has not seen
 static atomic_int requested; // V8 has been asked and has not called back
 static sem_t wake;
@@ -54,6 +66,24 @@ static void on_signal(int number) {
   errno = saved;
 }
 
+// Whose function is on the stack: Node's, the user's (or the driver's), or one of V8's that has no script.
+enum { NODES, USERS, BUILT_IN };
+
+static int owner_of(napi_value stack, uint32_t index) {
+  char name[sizeof "node:"] = "";
+  if ((int)index >= count_frames(stack)) return BUILT_IN;
+  napi_value script = script_of(frame_of(stack, isolate, index));
+  if (!script || napi_get_value_string_latin1(env, script, name, sizeof name, NULL) != napi_ok || !*name) return BUILT_IN;
+  return strcmp(name, "node:") == 0 ? NODES : USERS;
+}
+
+// Whether what is ended here, or some steps later, may leave Node's own JavaScript with half of its work: a list of timers would never
+// fire again, or fire for ever. Where it calls the user's code, and where it has just been called by it, it has to stand an error anyway.
+static int is_within_node(void) {
+  napi_value stack = stack_of(isolate, 2, SCRIPT_NAMES | ALL_CONTEXTS);
+  return owner_of(stack, 0) == NODES && owner_of(stack, 1) != USERS;
+}
+
 // Between two steps of JavaScript on the main thread.
 static void on_interrupt(void *unused_isolate, void *unused) {
   (void)unused_isolate, (void)unused;
@@ -63,6 +93,8 @@ static void on_interrupt(void *unused_isolate, void *unused) {
     state[PENDING] = 1;
     return;
   }
+  if (is_within_node() && atomic_fetch_add(&spared, 1) < MOST_SPARED) return;
+  atomic_store(&spared, 0);
   state[ENDING] = 1;
   terminate(isolate);
 }
@@ -73,7 +105,7 @@ static void *watch(void *unused) {
     pause_ms(GRACE_MS);
     while (atomic_load(&unnoticed)) {
       if (!atomic_exchange(&requested, 1)) request_interrupt(isolate, on_interrupt, NULL);
-      pause_ms(AGAIN_MS);
+      pause_ms(atomic_load(&spared) ? AFTER_SPARED_MS : AGAIN_MS);
     }
   }
   return unused;
@@ -98,6 +130,7 @@ static void call(napi_ref function) {
 static void forget(void) {
   atomic_store(&unnoticed, 0);
   cancel_termination(isolate); // one that came too late for what it was meant for
+  atomic_store(&spared, 0);
   state[PENDING] = state[ENDING] = 0;
 }
 
