@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { fencesOf } from "./fences.ts";
 
 const run = promisify(execFile);
 /** Comes before the output of each command; no text has it. */
@@ -25,15 +26,16 @@ export interface ConsoleExample {
  */
 export function consoleExamples(path: string): ConsoleExample[] {
   const examples: ConsoleExample[] = [];
-  let isInside = false;
-  for (const [index, text] of readFileSync(path, "utf8").split("\n").entries()) {
-    const last = examples.at(-1);
-    if (text.startsWith("```")) isInside = text === "```console run";
-    else if (!isInside) continue;
-    else if (text.startsWith("$ ")) examples.push({ line: index + 1, command: text.slice(2), expected: "" });
-    else if (!last) throw new Error(`${path}:${index + 1}: output without a command`);
-    else if (text.startsWith("> ")) last.command += `\n${text.slice(2)}`;
-    else last.expected += `${text}\n`;
+  for (const { line, text } of fencesOf(path).filter(({ info }) => info === "console run")) {
+    const own: ConsoleExample[] = [];
+    for (const [index, row] of text.trimEnd().split("\n").entries()) {
+      const last = own.at(-1);
+      if (row.startsWith("$ ")) own.push({ line: line + index, command: row.slice(2), expected: "" });
+      else if (!last) throw new Error(`${path}:${line + index}: output without a command`);
+      else if (row.startsWith("> ")) last.command += `\n${row.slice(2)}`;
+      else last.expected += `${row}\n`;
+    }
+    examples.push(...own);
   }
   return examples;
 }
