@@ -55,7 +55,7 @@ export async function buildOver(suite: string, tag: string, lines: readonly stri
 export async function imageBytes(tag: string): Promise<number> {
   const { stdout } = await execute("buildah", ["images", "--json", tag]);
   const [image] = JSON.parse(stdout) as { size: string }[];
-  const [, number = "0", unit = ""] = /^([\d.]+)\s*([KMG]?B)$/.exec(image?.size ?? "") ?? [];
+  const [, number = "0", unit = ""] = /^([\d.e+]+)\s*([KMG]?B)$/.exec(image?.size ?? "") ?? [];
   return Number(number) * ({ KB: 1e3, MB: 1e6, GB: 1e9 }[unit] ?? 1);
 }
 
