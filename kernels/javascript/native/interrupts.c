@@ -15,7 +15,7 @@
 #include <time.h>
 #include <uv.h>
 
-// Methods of V8 by the names they have had for ten years: its headers would bind this file to one version of Node.
+// Methods of V8 by their names, which Node 22 and 24 share: its headers would bind this file to one version of Node.
 void *get_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv");
 void terminate(void *isolate) __asm__("_ZN2v87Isolate18TerminateExecutionEv");
 void cancel_termination(void *isolate) __asm__("_ZN2v87Isolate24CancelTerminateExecutionEv");
