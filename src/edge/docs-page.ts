@@ -9,13 +9,13 @@ interface Page {
 }
 
 /**
- * `GET /docs`: the built page at `file`, which draws `/openapi.json`. It says nothing of this machine and so is open to all;
+ * `GET /docs`: the built page at `file`, which draws `/openapi.json`. It says nothing of this machine and so is open to all (but not while locked);
  * the document is behind the gate, for which the page asks for the token.
  */
 export function docsPageRoutes(file: string): Route[] {
   let page: Promise<Page> | undefined;
   return [
-    route("GET /docs", { family: "native", access: "open" }, async (c) => {
+    route("GET /docs", { family: "native", access: "own" }, async (c) => {
       const { html, headers } = await (page ??= load(file));
       return c.html(html, 200, headers);
     }),

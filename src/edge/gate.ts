@@ -3,7 +3,7 @@ import type { EdgeContext } from "./request-context.ts";
 
 /**
  * What a route asks of a request once there is a token: nothing (`open`), the token (`token`), or it looks itself
- * (`own`: signed URLs). `contexts` is open for the published SDKs, which send no token there, unless told otherwise.
+ * (`own`: signed URLs; the page at `/docs`, which asks for the token in the browser). `contexts` is open for the published SDKs, which send no token there, unless told otherwise.
  */
 export type RouteAccess = "open" | "token" | "own" | "contexts";
 

@@ -43,8 +43,8 @@ function ask(
   return send(url, requestOf(route, headers));
 }
 
-/** What the contract opens without a token. */
-const OPEN = new Set(["GET /health", "POST /init"]);
+/** What the contract opens without a token, and the page that asks for it. */
+const OPEN = new Set(["GET /health", "POST /init", "GET /docs"]);
 const OPEN_CONTEXTS = new Set([
   "GET /contexts",
   "POST /contexts",
