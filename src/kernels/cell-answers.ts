@@ -6,9 +6,16 @@ const MAX_TEXT_UNITS = 8 * 1024 * 1024;
 const MAX_RESULT_BYTES = 64 * 1024 * 1024;
 
 type CellEnd = { type: "end" } & ReturnType<typeof endView>;
+/** Where a cell waits for its turn. */
+export interface CellPlace {
+  contextId: string;
+  /** How many cells of the context come before it. */
+  cellsAhead: number;
+}
+
 /** What a structured stream of a cell tells, in order. */
 export type CodeEvent =
-  | { type: "start"; id: string; contextId: string }
+  | ({ type: "start"; id: string } & CellPlace)
   | { type: "count"; count: number }
   | { type: "output"; stream: TextStream; text: string }
   | { type: "result"; isMain: boolean; data: MimeBundle }
@@ -35,10 +42,10 @@ export async function* cellText(run: Run, hasStatus: boolean, signal: AbortSigna
  */
 export async function* cellEvents(
   run: Run,
-  contextId: string,
+  place: CellPlace,
   signal: AbortSignal,
 ): AsyncGenerator<{ event: CodeEvent; position: number }> {
-  yield { event: { type: "start", id: run.id, contextId }, position: 0 };
+  yield { event: { type: "start", id: run.id, ...place }, position: 0 };
   let end = 0;
   for await (const output of cellOutput(run, signal)) {
     end = output.position;

@@ -8,7 +8,7 @@ import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { isJson, parseJsonBytes, parseQuery } from "../edge/validate.ts";
 import { SandboxError } from "../errors.ts";
-import { cellEvents, cellResult, cellText, cellTrailers } from "./cell-answers.ts";
+import { type CellPlace, cellEvents, cellResult, cellText, cellTrailers } from "./cell-answers.ts";
 import type { CodeContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
 import { checkEnvironment, type Run } from "./types.ts";
@@ -49,7 +49,8 @@ async function runCode(c: EdgeContext, contexts: Contexts): Promise<Response> {
   const { code, envs, timeoutMs } = wanted;
   const { signal } = c.var.request;
   const run = context.execute({ code, envs, timeoutMs: timeoutMs || undefined }, signal);
-  return answer(c, run, { contextId: context.id, hasStatus: status });
+  const place = { contextId: context.id, cellsAhead: context.queueLength - 1 };
+  return answer(c, run, { place, hasStatus: status });
 }
 
 function readWanted(
@@ -75,12 +76,12 @@ async function pick(contexts: Contexts, language: string, contextId: string | un
 async function answer(
   c: EdgeContext,
   run: Run,
-  { contextId, hasStatus }: { contextId: string; hasStatus: boolean },
+  { place, hasStatus }: { place: CellPlace; hasStatus: boolean },
 ): Promise<Response> {
   const { signal } = c.var.request;
   const format = wantedFormat(c);
-  const headers = { "Guestd-Run-Id": run.id, "Guestd-Context-Id": contextId, Location: `/v1/runs/${run.id}` };
-  if (format === "json") return c.json(await cellResult(run, contextId, signal), 200, headers);
+  const headers = { "Guestd-Run-Id": run.id, "Guestd-Context-Id": place.contextId, Location: `/v1/runs/${run.id}` };
+  if (format === "json") return c.json(await cellResult(run, place.contextId, signal), 200, headers);
   const options = { headers: { ...headers, ...streamHeaders(format) } };
   if (format === "raw") {
     await pump(cellText(run, hasStatus, signal), c.env.outgoing, {
@@ -90,7 +91,7 @@ async function answer(
     return RESPONSE_ALREADY_SENT;
   }
   async function* frames(encoding: "ndjson" | "sse"): AsyncGenerator<Buffer> {
-    for await (const { event, position } of cellEvents(run, contextId, signal))
+    for await (const { event, position } of cellEvents(run, place, signal))
       yield encodeEvent(encoding, event, position);
   }
   await pump(frames(format), c.env.outgoing, { ...options, keepalive: RUN_KEEPALIVES[format] });

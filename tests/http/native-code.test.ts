@@ -25,6 +25,24 @@ test("events tell a cell in order, from its start to its end", async () => {
   expect(events.at(-1)).toMatchObject({ ending: "finished", detail: "error", exitCode: null });
 });
 
+test("a cell that has to wait says at once how many come before it", async () => {
+  const { id } = (await (await post("/v1/contexts", '{"language":"toy"}')).json()) as { id: string };
+  const leaving = new AbortController();
+  const headers = { Accept: "application/x-ndjson" };
+  const start = async (code: string): Promise<unknown> => {
+    const response = await post(`/v1/code/toy?context=${id}`, code, { headers, signal: leaving.signal });
+    const { value = new Uint8Array() } = (await response.body?.getReader().read()) ?? {};
+    return JSON.parse(Buffer.from(value).toString().split("\n", 1)[0] ?? "");
+  };
+  const place = { type: "start", contextId: id };
+  expect(await start("print on\nsleep 60000")).toMatchObject({ ...place, cellsAhead: 0 });
+  expect(await start("result 1")).toMatchObject({ ...place, cellsAhead: 1 });
+  expect(await start("result 2")).toMatchObject({ ...place, cellsAhead: 2 });
+  expect(await (await daemon.fetch(`/v1/contexts/${id}`)).json()).toMatchObject({ cells: 3 });
+  leaving.abort();
+  await until(async () => ((await (await daemon.fetch(`/v1/contexts/${id}`)).json()) as Answer)["cells"] === 0);
+});
+
 test("a cell is a run whose log can be read again", async () => {
   const response = await run("print again", "", "text/plain");
   expect(await response.text()).toBe("again\n");

@@ -46,7 +46,7 @@ const ENDLESS: Record<string, string> = {
 /** TypeScript runs on the same engine: what waits and what computes, in short. */
 const ENDLESS_OF: Record<string, string[]> = {
   javascript: Object.keys(ENDLESS),
-  typescript: ["a loop", "a loop behind an await", "a child that is waited for", "a sleep"],
+  typescript: ["a loop", "a loop behind an await", "a child that is waited for", "a sleep", "input that never comes"],
 };
 
 describe.each(["javascript", "typescript"])("%s", (language) => {
