@@ -16,7 +16,9 @@ export function docsPageRoutes(file: string): Route[] {
   let page: Promise<Page> | undefined;
   return [
     route("GET /docs", { family: "native", access: "own" }, async (c) => {
-      const { html, headers } = await (page ??= load(file));
+      page ??= load(file);
+      page.catch(() => (page = undefined)); // it may be there next time
+      const { html, headers } = await page;
       return c.html(html, 200, headers);
     }),
   ];

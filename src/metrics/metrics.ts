@@ -13,7 +13,7 @@ const IDLE_MS = 60_000;
  */
 export class Metrics implements Disposable {
   readonly #lag = new LoopLag(TICK_MS);
-  #cpu: CpuLook = lookAtCpu();
+  #cpu: CpuLook | undefined = firstLook();
   #latest: Promise<MetricsSample> | undefined;
   #takenAt = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -61,10 +61,20 @@ export class Metrics implements Disposable {
     );
   }
 
-  #take(): Promise<MetricsSample> {
-    const before = this.#cpu;
-    this.#cpu = lookAtCpu();
-    this.#takenAt = this.#cpu.atMs;
-    return takeSample(before, this.#cpu);
+  async #take(): Promise<MetricsSample> {
+    this.#takenAt = performance.now();
+    const now = lookAtCpu();
+    const before = this.#cpu ?? now;
+    this.#cpu = now;
+    return takeSample(before, now);
+  }
+}
+
+/** A daemon whose machine cannot be read yet serves all else. */
+function firstLook(): CpuLook | undefined {
+  try {
+    return lookAtCpu();
+  } catch {
+    return undefined;
   }
 }

@@ -19,7 +19,7 @@ describe.each(["README.md", "docs/curl.md"])("%s", (document) => {
     using session = new ConsoleSession(new URL(daemon.url).host.replace("localhost", "127.0.0.1"));
     writeFileSync(join(session.folder, "report.csv"), "0123456,8901234\n".repeat(128));
     printed = await session.run(examples);
-  });
+  }, 180_000);
 
   test.each(examples.map((example, index) => [example.command, example, index] as const))(
     "%s",

@@ -86,7 +86,7 @@ export class ConsoleSession implements Disposable {
     const { stdout } = await run("/bin/sh", [script], {
       cwd: this.folder,
       env: { PATH: "/usr/local/bin:/usr/bin:/bin", CURL_HOME: this.folder, HOME: this.folder },
-      timeout: 50_000,
+      timeout: 170_000,
     });
     return stdout
       .split(MARK)

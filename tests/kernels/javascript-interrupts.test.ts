@@ -82,7 +82,7 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     }
   });
 
-  test("timers go on after code was stopped in the middle of setting one", async () => {
+  test("timers go on after code was stopped in the middle of setting one", { timeout: 180_000 }, async () => {
     await using session = await CodeSession.open(daemon.url, { language });
     // Unoptimized code can be ended at any call, as that of a cell that has just begun.
     await session.value("for (const flag of ['--no-opt', '--no-maglev']) require('v8').setFlagsFromString(flag)");
@@ -124,6 +124,15 @@ describe.each(["javascript", "typescript"])("%s", (language) => {
     await stream.until();
     const lines = await session.run("go(); await new Promise((turn) => setTimeout(turn, 1)); 'own'");
     expect(lines.filter(({ type }) => type === "result").map(({ text }) => text)).toEqual(["own"]);
+  });
+
+  test("a class of the user's with the name Error hides no interrupt", async () => {
+    await using session = await CodeSession.open(daemon.url, { language });
+    await session.run("class Error {}; globalThis.Error = undefined");
+    const stream = await session.openUp("console.log('up'); for (;;);");
+    await session.interrupt();
+    expect(errorsOf(await stream.until())).toEqual([{ name: "KeyboardInterrupt", value: "" }]);
+    expect(await session.value("6 * 7")).toBe("42");
   });
 
   test("a display that is never made holds only its own cell", async () => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -27,8 +28,8 @@ beforeAll(() => {
   });
 });
 afterAll(async () => {
-  if (daemon?.pid !== undefined && daemon.exitCode === null) {
-    const ended = new Promise((resolve) => daemon?.once("close", resolve));
+  if (daemon?.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
+    const ended = once(daemon, "exit");
     process.kill(-daemon.pid, "SIGTERM");
     await ended;
   }

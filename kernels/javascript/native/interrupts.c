@@ -31,8 +31,8 @@ __attribute__((weak)) void RAND_seed(const void *entropy, int size);
 
 // How long the loop may take to notice a signal before what runs counts as a loop without end.
 enum { GRACE_MS = 5, AGAIN_MS = 20, AFTER_SPARED_MS = 1 };
-// How often in a row Node's own JavaScript may be met before it counts as what never ends: a second.
-enum { MOST_SPARED = 1000 };
+// How long Node's own JavaScript may be met again and again before it counts as what never ends.
+enum { MOST_SPARED_MS = 1000 };
 // Members of the array that is shared with the driver.
 enum { SHIELD, PENDING, ENDING, CLOSED };
 // Of v8::StackTrace::StackTraceOptions: with names of scripts, in all contexts.
@@ -42,7 +42,8 @@ static napi_env env;
 static napi_ref kept_state, on_interrupted, on_readable, on_step;
 static void *isolate;
 static int32_t *state;
-static atomic_int spared; // so often in a row has Node's own JavaScript been let go on
+static atomic_int spared; // Node's own JavaScript was met and let go on
+static int64_t spared_since_ms;
 static atomic_int unnoticed; // a signal has come that the loop has not seen
 static atomic_int requested; // V8 has been asked and has not called back
 static sem_t wake;
@@ -84,6 +85,15 @@ static int is_within_node(void) {
   return owner_of(stack, 0) == NODES && owner_of(stack, 1) != USERS;
 }
 
+// Whether it may go on once more.
+static int may_be_spared(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  if (!atomic_exchange(&spared, 1)) spared_since_ms = now_ms;
+  return now_ms - spared_since_ms < MOST_SPARED_MS;
+}
+
 // Between two steps of JavaScript on the main thread.
 static void on_interrupt(void *unused_isolate, void *unused) {
   (void)unused_isolate, (void)unused;
@@ -93,7 +103,7 @@ static void on_interrupt(void *unused_isolate, void *unused) {
     state[PENDING] = 1;
     return;
   }
-  if (is_within_node() && atomic_fetch_add(&spared, 1) < MOST_SPARED) return;
+  if (is_within_node() && may_be_spared()) return;
   atomic_store(&spared, 0);
   state[ENDING] = 1;
   terminate(isolate);

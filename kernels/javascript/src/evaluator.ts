@@ -26,16 +26,16 @@ export class Evaluator {
   /** Evaluates `code`, named `cell` in stacks. What is terminated neither returns nor throws, or throws Interrupt. */
   async evaluate(code: string, cell: string): Promise<Evaluation> {
     // Never rejected: when what waits for it is ended, nobody would handle that.
-    const answer = Promise.withResolvers<Runtime.EvaluateReturnType | Error>();
+    const answer = Promise.withResolvers<{ error: Error | null; answered: Runtime.EvaluateReturnType }>();
     const expression = `${code}\n//# sourceURL=${cell}`;
     this.#session.post(
       "Runtime.evaluate",
       { expression, replMode: true, awaitPromise: true, generatePreview: false },
-      (error, answered) => answer.resolve(error ?? (answered as Runtime.EvaluateReturnType)),
+      (error, answered) => answer.resolve({ error, answered: answered as Runtime.EvaluateReturnType }),
     );
-    const evaluated = await answer.promise;
-    if (evaluated instanceof Error) throw evaluated.message.includes(TERMINATED) ? new Interrupt() : evaluated;
-    const { result, exceptionDetails: details } = evaluated;
+    const { error, answered } = await answer.promise;
+    if (error) throw error.message.includes(TERMINATED) ? new Interrupt() : error;
+    const { result, exceptionDetails: details } = answered;
     if (!details) return { value: this.#live(result), thrownAt: undefined };
     const thrownAt = { line: details.lineNumber, column: details.columnNumber };
     return { value: this.#live(details.exception ?? result), thrownAt };

@@ -24,9 +24,10 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", ()
 });
 `;
 
-test("a directory that is watched again and again loses no change meanwhile", async () => {
+test("a directory that is watched again and again loses no change meanwhile", { timeout: 120_000 }, async () => {
   const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "guestd-inotify-"));
   const child = spawn(process.execPath, ["-e", CHANGE, join(root, "file")], { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(child, "exit");
   try {
     using inotify = new Inotify(() => undefined);
     const watch = inotify.add(root);
@@ -39,7 +40,7 @@ test("a directory that is watched again and again loses no change meanwhile", as
     const done = createInterface({ input: child.stdout });
     for (let round = 0; round < ROUNDS; round += 1) {
       const over = new AbortController();
-      done.once("line", () => over.abort());
+      done.once("line", () => over.abort()).once("close", () => over.abort());
       child.stdin.write("\n");
       while (!over.signal.aborted) {
         for (let i = 0; i < 50; i += 1) if (inotify.add(root) !== watch) throw new Error("another watch");
@@ -51,7 +52,7 @@ test("a directory that is watched again and again loses no change meanwhile", as
     expect(told).toBe(ROUNDS * CHANGES);
   } finally {
     child.stdin.end();
-    await once(child, "exit");
+    await exited;
     rmSync(root, { recursive: true });
   }
 });

@@ -27,7 +27,8 @@ final class Evaluator {
   private final Traceback traceback;
   private final Magics magics;
   private final Imports imports;
-  private final Leftovers leftovers;
+  /** null where JShell keeps its snippets in a way that is not known: cells then become slower. */
+  private Leftovers leftovers;
 
   Evaluator(Channel channel) {
     runner = new SnippetRunner(channel);
@@ -56,7 +57,15 @@ final class Evaluator {
       checkInterrupted();
       throw error;
     } finally {
+      forgetLeftovers();
+    }
+  }
+
+  private void forgetLeftovers() {
+    try {
       if (leftovers != null) leftovers.forget();
+    } catch (RuntimeException otherwise) {
+      leftovers = null;
     }
   }
 

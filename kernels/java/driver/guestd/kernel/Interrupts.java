@@ -19,7 +19,6 @@ final class Interrupts {
   private final Semaphore fence = new Semaphore(0);
 
   Interrupts(Runnable onInterrupt) {
-    Signal.handle(FENCE, signal -> fence.release());
     Signal.handle(new Signal("INT"), signal -> onInterrupt.run());
   }
 
@@ -28,6 +27,8 @@ final class Interrupts {
     // Whichever thread the system has chosen may not have come to run yet.
     while (isPending()) Thread.onSpinWait();
     fence.drainPermits();
+    // A cell may have taken the signal for itself.
+    Signal.handle(FENCE, signal -> fence.release());
     Signal.raise(FENCE);
     fence.acquireUninterruptibly();
     for (Thread thread : systemThreads()) if (thread != null && thread.getName().equals(HANDLER_THREAD)) join(thread);
