@@ -2,6 +2,16 @@ import { Sandbox } from "@e2b/code-interpreter";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BuiltDaemon, startBuiltDaemon } from "../../helpers/built-daemon.ts";
 
+/** Prints one variable of the environment. */
+const READ = {
+  python: "import os; print(os.getenv('SHARED', 'none'))",
+  javascript: "console.log(process.env.SHARED ?? 'none')",
+  typescript: "console.log((process.env.SHARED as string | undefined) ?? 'none')",
+  bash: "echo ${SHARED:-none}",
+  r: "cat(Sys.getenv('SHARED', 'none'))",
+  java: 'System.out.print(System.getenv().getOrDefault("SHARED", "none"))',
+};
+
 let daemon: BuiltDaemon;
 let sandbox: Sandbox;
 
@@ -102,16 +112,20 @@ describe("runCode", () => {
     expect(heard).toEqual(["a\n", "b", "ZeroDivisionError"]);
   });
 
-  test("has the variables of the sandbox, which those of a call override", async () => {
-    const code = "import os; os.getenv('SHARED', 'none')";
-    const context = await sandbox.createCodeContext();
-    await init({ SHARED: "sandbox" });
-    expect((await sandbox.runCode(code, { context })).text).toBe("sandbox");
-    expect((await sandbox.runCode(code, { context, envs: { SHARED: "call" } })).text).toBe("call");
-    expect((await sandbox.runCode(code, { context })).text).toBe("sandbox");
-    await init({});
-    expect((await sandbox.runCode(code, { context })).text).toBe("none");
-  });
+  test.each(Object.entries(READ))(
+    "has in %s the variables of the sandbox, which those of a call override",
+    async (language, code) => {
+      const context = await sandbox.createCodeContext({ language });
+      const seen = async (options: { envs?: Record<string, string> } = {}): Promise<string> =>
+        (await sandbox.runCode(code, { context, ...options })).logs.stdout.join("").trim();
+      await init({ SHARED: "sandbox" });
+      expect(await seen()).toBe("sandbox");
+      expect(await seen({ envs: { SHARED: "call" } })).toBe("call");
+      expect(await seen()).toBe("sandbox");
+      await init({});
+      expect(await seen()).toBe("none");
+    },
+  );
 
   test("survives the cell that its client gave up on", async () => {
     await sandbox.runCode("kept = 'yes'");

@@ -4,13 +4,8 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 
 from e2b_code_interpreter import Sandbox
+from languages import READ, WHERE, printed
 from variables import of_sandbox
-
-READ = {
-    "python": "import os; print(os.getenv('SHARED', 'none'), os.getenv('OTHER', 'none'))",
-    "javascript": "console.log(process.env.SHARED ?? 'none', process.env.OTHER ?? 'none')",
-    "bash": "echo ${SHARED:-none} ${OTHER:-none}",
-}
 
 
 def create(options):
@@ -36,11 +31,19 @@ def check_variables_of_the_sandbox_reach_old_and_new_contexts_and_a_call_overrid
         old = sandbox.create_code_context(language=language)
         with of_sandbox(sandbox, {"SHARED": "sandbox", "OTHER": "kept"}):
             for context in (old, sandbox.create_code_context(language=language)):
-                assert sandbox.run_code(code, context=context).logs.stdout == ["sandbox kept\n"], language
+                assert printed(sandbox.run_code(code, context=context)) == "sandbox kept\n", language
                 overridden = sandbox.run_code(code, context=context, envs={"SHARED": "call"})
-                assert overridden.logs.stdout == ["call kept\n"], language
-                assert sandbox.run_code(code, context=context).logs.stdout == ["sandbox kept\n"], language
-        assert sandbox.run_code(code, context=old).logs.stdout == ["none none\n"], language
+                assert printed(overridden) == "call kept\n", language
+                assert printed(sandbox.run_code(code, context=context)) == "sandbox kept\n", language
+        assert printed(sandbox.run_code(code, context=old)) == "none none\n", language
+
+
+def check_every_language_has_a_default_context_and_others_with_a_directory(sandbox):
+    for language, code in WHERE.items():
+        assert printed(sandbox.run_code(code, language=language)).startswith("/"), language
+        context = sandbox.create_code_context(language=language, cwd="/tmp")
+        assert printed(sandbox.run_code(code, context=context)) == "/tmp\n", language
+        sandbox.remove_code_context(context)
 
 
 def check_images_come_as_what_they_are(sandbox):
