@@ -12,14 +12,20 @@ export interface BoundCredentials extends Credentials {
   host: string;
 }
 
+/** `name@host:port`, with nothing that some readers of addresses take for the end of it and others do not. */
+const AUTHORITY = /^(?:[^@/\\?#'\s]*@)?([^@/\\?#'%\s\p{Cc}]+)$/u;
+
 /**
  * The answer to a question of git's (`Password for 'https://name@host': `), or undefined: a secret goes to the protocol, host and
  * port that it was given for and to nobody else, whatever a redirect, a submodule or a setting made git ask for.
  */
 export function answerTo(prompt: string, credentials: BoundCredentials): string | undefined {
-  const [, what, address = ""] = /^(Username|Password) for '(.+)': ?$/s.exec(prompt) ?? [];
-  const url = what === undefined ? undefined : URL.parse(address);
-  if (url?.protocol !== credentials.protocol || url.host !== credentials.host) return undefined;
+  const [, what, protocol = "", rest = ""] = /^(Username|Password) for '(https?:)\/\/(.+)': ?$/s.exec(prompt) ?? [];
+  if (what === undefined || protocol !== credentials.protocol) return undefined;
+  // Many a git does not escape the name in its question. Ours may be any; in another's, a / or # would hide the true host.
+  const name = `${credentials.username}@`;
+  const [, host = ""] = AUTHORITY.exec(rest.startsWith(name) ? rest.slice(name.length) : rest) ?? [];
+  if (URL.parse(`${protocol}//${host}`)?.host !== credentials.host) return undefined;
   return what === "Username" ? credentials.username : credentials.password;
 }
 

@@ -7,9 +7,20 @@ describe("a question of git's", () => {
   test.each([
     ["Username for 'https://host:8443': ", "ada"],
     ["Password for 'https://ada@host:8443': ", "p/w"],
-    ["Password for 'https://ada@HOST:8443/a/path': ", "p/w"],
+    ["Password for 'https://ada@HOST:8443': ", "p/w"],
+    ["Password for 'https://host:8443': ", "p/w"],
   ])("%s is answered", (prompt, answer) => {
     expect(answerTo(prompt, credentials)).toBe(answer);
+  });
+
+  test.each(["ada@example.com", "team/ada", "a?b#c\\d'e", "ada:x"])("names %s, escaped or not", (username) => {
+    for (const name of [username, encodeURIComponent(username).replaceAll("'", "%27")]) {
+      expect(answerTo(`Password for 'https://${name}@host:8443': `, { ...credentials, username })).toBe("p/w");
+      expect(answerTo(`Password for 'https://${name}@evil': `, { ...credentials, username })).toBeUndefined();
+      expect(
+        answerTo(`Password for 'https://${name}@host:8443/@evil': `, { ...credentials, username }),
+      ).toBeUndefined();
+    }
   });
 
   test.each([
@@ -19,6 +30,13 @@ describe("a question of git's", () => {
     "Password for 'https://host:8443@evil.example': ",
     "Password for 'https://evil.example/https://host:8443': ",
     "Password for 'host:8443': ",
+    "Password for 'https://host:8443/@evil.example': ",
+    "Password for 'https://host:8443\\@evil.example': ",
+    "Password for 'https://host:8443?@evil.example': ",
+    "Password for 'https://host:8443#@evil.example': ",
+    "Password for 'https://ada@host:8443/@evil.example': ",
+    "Password for 'https://ada@host:8443/a/path': ",
+    "Password for 'https://ada@ho\nst:8443': ",
     "Enter passphrase for key '/home/user/.ssh/id': ",
     "",
   ])("%j is not", (prompt) => {
