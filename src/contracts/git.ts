@@ -10,6 +10,11 @@ const Word = v.pipe(
 );
 /** One name, and no refspec: with + or : it would say more than it seems to. */
 const Branch = v.pipe(Word, v.regex(/^[^+:][^:]*$/, "must be a name without : and without + in front"));
+/** The name of a remote. An address goes with a clone; here it would be in git's arguments, with what secrets it has. */
+const Remote = v.pipe(
+  Word,
+  v.regex(/^(?!\/)(?!.*\.\.)[^:@]+$/s, "must be the name of a remote: without : and @ and .. and no / in front"),
+);
 const User = v.optional(
   v.pipe(v.string(), v.description("whose repository this is; Basic authentication says it too")),
 );
@@ -60,7 +65,7 @@ const Place = { path: Path, user: User, timeoutMs: Timeout };
 const Server = {
   ...Place,
   allowFile: AllowFile,
-  remote: v.optional(v.pipe(Word, v.description("name of a remote; origin"))),
+  remote: v.optional(v.pipe(Remote, v.description("name of a remote; origin"))),
   credentials: v.optional(Credentials),
 };
 const Flag = v.optional(v.boolean());

@@ -134,6 +134,19 @@ describe("push and pull", () => {
   });
 });
 
+describe("a remote", () => {
+  test.each(["fetch", "pull", "push"])("of a %s is a name, and no address, which could hold a secret", async (what) => {
+    const userinfo = `${SECRET.username}:${encodeURIComponent(SECRET.password)}@`;
+    const address = place.url().replace("//", `//${userinfo}`);
+    for (const remote of [address, "ada@host:r.git", place.server.folder, "../r", "a/../../r"]) {
+      const asked = call(what, { path: mine, remote, branch: what === "fetch" ? undefined : "main", allowFile: true });
+      const { hits, result } = await watchProcesses(formsOf(SECRET), asked);
+      expect([hits, result]).toMatchObject([[], { value: { status: 400 } }]);
+    }
+    expect(findSecret(place)).toEqual([]);
+  });
+});
+
 describe("commit and checkout", () => {
   test("a hook runs, on pipes, and can refuse", async () => {
     const hook = join(mine, ".git/hooks/pre-commit");
