@@ -1,5 +1,5 @@
-import { lstat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { lstat, realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
@@ -24,6 +24,8 @@ export class Repositories {
   readonly #program: GitProgram;
   readonly #exec: ExecContext;
   readonly #launcher: Launcher;
+  /** Directories that are being cloned into. */
+  readonly #taken = new Set<string>();
 
   constructor(deps: { program: GitProgram; exec: ExecContext; launcher: Launcher }) {
     this.#program = deps.program;
@@ -36,6 +38,7 @@ export class Repositories {
     const { user, signal, credentials, allowsFile = false, onProgress } = request;
     const address = readAddress(request.url, { credentials, allowsFile });
     const path = this.#target(request, address);
+    using _claim = await this.#claim(path);
     const wasThere = await exists(path);
     const use = { user, signal, credentials: address.credentials, allowsFile, runsHooks: false, onProgress };
     try {
@@ -48,7 +51,9 @@ export class Repositories {
       const { files: _files, ...head } = await lookAt(this.#program, { path, user, signal }, ["--untracked-files=no"]);
       return { path, url: address.url, ...head };
     } catch (error) {
-      if (!wasThere) await this.#remove(path, user);
+      // Somebody else has made it meanwhile if git says that it is there.
+      const isOurs = !wasThere && !(error instanceof SandboxError && error.code === "already_exists");
+      if (isOurs) await this.#remove(path, user).catch(() => undefined); // why cloning has failed says more
       throw error;
     }
   }
@@ -90,6 +95,17 @@ export class Repositories {
       throw new SandboxError("invalid_argument", "the address has no name for a directory", { hint: "give path" });
     }
     return join(this.#exec.resolve("", identity), name);
+  }
+
+  /** `path` for one clone. @throws SandboxError aborted while another has it, by whatever name of the directory above */
+  async #claim(path: string): Promise<Disposable> {
+    const parent = await realpath(dirname(path)).catch(() => dirname(path));
+    const place = join(parent, basename(path));
+    if (this.#taken.has(place)) {
+      throw new SandboxError("aborted", `another clone goes to ${JSON.stringify(path)}`, { reason: "lock" });
+    }
+    this.#taken.add(place);
+    return { [Symbol.dispose]: () => void this.#taken.delete(place) };
   }
 
   /** With the rights of the user: what stands at the path by now may be anything. */

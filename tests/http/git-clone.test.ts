@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
@@ -98,6 +98,21 @@ describe("POST /v1/git/clone", () => {
     writeFileSync(at("taken/mine"), "mine");
     expect(await clone("taken")).toMatchObject({ status: 409, body: { code: "already_exists" } });
     expect(readFileSync(at("taken/mine"), "utf8")).toBe("mine");
+  });
+
+  test("leaves a directory alone that another clone makes at the same time, under whatever name", async () => {
+    symlinkSync(place.folder, at("alias"));
+    for (const [name, other] of [
+      ["twice", "twice"],
+      ["thrice", "alias/thrice"],
+    ] as const) {
+      const answers = await Promise.all([clone(name), clone(other), clone(name)]);
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409, 409]);
+      const losers = answers.filter(({ status }) => status === 409);
+      for (const { body } of losers) expect(body).toMatchObject({ code: "aborted", reason: "lock" });
+      expect(readFileSync(at(name + "/count.txt"), "utf8")).toBe("3\n");
+    }
+    rmSync(at("alias"));
   });
 
   test("runs no hook of a template", async () => {
