@@ -45,7 +45,7 @@ interface Prepared {
   /** All gits of this use, for whoever asks as one of them. */
   shims: Set<number>;
   running: Set<Promise<void>>;
-  /** Why the git that has run last has failed, or was ended by us. */
+  /** Why the git that has run last has failed. */
   failure: SandboxError | undefined;
 }
 
@@ -66,8 +66,10 @@ export class GitProgram {
   readonly #launcher: Launcher;
   readonly #exec: ExecContext;
   readonly #calls: CallSocket;
+  readonly #maxOutputBytes: number;
 
-  constructor(deps: { launcher: Launcher; exec: ExecContext; calls: CallSocket }) {
+  constructor(deps: { launcher: Launcher; exec: ExecContext; calls: CallSocket; maxOutputBytes?: number }) {
+    this.#maxOutputBytes = deps.maxOutputBytes ?? MAX_OUTPUT_BYTES;
     this.#launcher = deps.launcher;
     this.#exec = deps.exec;
     this.#calls = deps.calls;
@@ -85,13 +87,12 @@ export class GitProgram {
     const git = await openGit(prepared, callId);
     try {
       return await work(async (args) => {
+        prepared.failure = undefined;
         try {
           return await git.raw([...args]);
         } catch (error) {
           use.signal.throwIfAborted();
-          const { failure = refusal(error) } = prepared;
-          prepared.failure = undefined;
-          throw failure;
+          throw prepared.failure ?? refusal(error);
         }
       });
     } finally {
@@ -133,7 +134,7 @@ export class GitProgram {
     const serving = this.#serve(prepared, call).then(
       (exitCode) => call.end(exitCode),
       (error: unknown) => {
-        prepared.failure ??= fromErrno(error, "cannot run git");
+        prepared.failure = fromErrno(error, "cannot run git");
         call.end(NOT_STARTED);
       },
     );
@@ -145,15 +146,16 @@ export class GitProgram {
   async #serve(prepared: Prepared, call: IncomingCall): Promise<number> {
     const { program, options, use, shims } = prepared;
     const progress = new ProgressReader();
+    const limit = this.#maxOutputBytes;
     let child: ProgramChild | undefined;
-    let outputBytes = 0;
+    let [outputBytes, isTooMuch] = [0, false];
     call.onDrain(() => child?.resumeOutput());
     const started = { ...program, argv: ["git", ...options, ...call.args] as ["git", ...string[]] };
     child = await this.#launcher.start(started, (stream, bytes) => {
       outputBytes += bytes.length;
-      if (outputBytes > MAX_OUTPUT_BYTES) {
-        prepared.failure ??= tooMuch();
-        if (child) void terminate(child, 0);
+      if (outputBytes > limit) {
+        if (child && !isTooMuch) terminateSoon(child, 0);
+        isTooMuch = true;
         return true;
       }
       if (stream === "stderr") for (const step of progress.push(bytes)) use.onProgress?.(step);
@@ -163,11 +165,17 @@ export class GitProgram {
     shims.add(ownedChild.shimPid);
     const ending = Promise.withResolvers<void>();
     // Nobody can take its output any more.
-    call.onClose(() => void (ownedChild.hasEnded || terminate(ownedChild, GRACE_MS)));
-    using _listener = onAbort(use.signal, () => void terminate(ownedChild, GRACE_MS).then(ending.resolve));
+    call.onClose(() => void (ownedChild.hasEnded || terminateSoon(ownedChild, GRACE_MS)));
+    using _listener = onAbort(
+      use.signal,
+      () => void terminate(ownedChild, GRACE_MS).then(ending.resolve, ending.resolve),
+    );
+    if (isTooMuch) terminateSoon(ownedChild, 0); // it was before there was a child to end
     const exit = await ownedChild.exit;
     if (use.signal.aborted) await ending.promise;
     shims.delete(ownedChild.shimPid);
+    // Part of it is no answer, whatever git's exit code.
+    if (isTooMuch) throw tooMuch(limit);
     return exitCodeOf(exit);
   }
 
@@ -212,14 +220,19 @@ async function terminate(child: ProgramChild, graceMs: number): Promise<void> {
   await terminateTree(child, { signal: "SIGTERM", graceMs, killWaitMs: KILL_WAIT_MS });
 }
 
+/** Whether it could be ended shows in its exit, which is awaited elsewhere. */
+function terminateSoon(child: ProgramChild, graceMs: number): void {
+  terminate(child, graceMs).catch(() => undefined);
+}
+
 /** simple-git has refused arguments of the caller's; anything else is a bug. */
 function refusal(error: unknown): unknown {
   if (!(error instanceof Error) || !("plugin" in error)) return error;
   return new SandboxError("invalid_argument", `git: ${error.message}`, { cause: error });
 }
 
-function tooMuch(): SandboxError {
-  return new SandboxError("resource_exhausted", `git wrote more than ${MAX_OUTPUT_BYTES} bytes`, {
+function tooMuch(limit: number): SandboxError {
+  return new SandboxError("resource_exhausted", `git wrote more than ${limit} bytes`, {
     hint: "ask for less of it, or stream it: POST /v1/run",
   });
 }
