@@ -249,7 +249,7 @@ const Changes = {
   patch: v.string(),
 };
 export const DiffAnswer = v.object(Changes);
-export const ShowAnswer = v.object({ commit: v.optional(Commit), ...Changes });
+export const ShowAnswer = v.object({ commit: Commit, ...Changes });
 export const RefsAnswer = v.object({
   refs: v.array(
     v.object({

@@ -44,7 +44,7 @@ async function diff(c: EdgeContext, history: History): Promise<Response> {
 async function show(c: EdgeContext, history: History): Promise<Response> {
   const { user, ...rest } = parseQuery(c, contract.ShowQuery);
   const shown = await history.show({ ...rest, ...asking(c, user) });
-  return wantsText(c) ? c.text(`${logText(shown.commit ? [shown.commit] : [])}\n${shown.patch}`) : c.json(shown);
+  return wantsText(c) ? c.text(`${logText([shown.commit])}\n${shown.patch}`) : c.json(shown);
 }
 
 async function list(c: EdgeContext, history: History, kind: RefKind): Promise<Response> {

@@ -1,3 +1,4 @@
+import { SandboxError } from "../errors.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
 import { LOG_FORMAT, readLog } from "./read-log.ts";
 import { type FileChange, readNumstat } from "./read-numstat.ts";
@@ -49,10 +50,12 @@ export class History {
   }
 
   /** One commit with its changes. @throws SandboxError not_found */
-  async show({ ref, ...where }: Where & { ref: string }): Promise<Changes & { commit: Commit | undefined }> {
+  async show({ ref, ...where }: Where & { ref: string }): Promise<Changes & { commit: Commit }> {
     return this.#use(where, async (run) => {
       const [commit] = readLog(await run(["log", "-z", "--max-count=1", LOG_FORMAT, ref, "--"]));
-      return { commit, ...(await changes(run, ["show", "--format="], [ref, "--"])) };
+      if (!commit) throw new SandboxError("not_found", `${JSON.stringify(ref)} is no commit`, { reason: "not_found" });
+      // By its own name: of an annotated tag git would show the tag too.
+      return { commit, ...(await changes(run, ["show", "--format="], [commit.commit, "--"])) };
     });
   }
 

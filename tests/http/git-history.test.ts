@@ -29,6 +29,14 @@ async function write(name: string, bytes: string | Uint8Array<ArrayBuffer>): Pro
   expect((await place.daemon.fetch(url, { method: "PUT", body: bytes })).ok).toBe(true);
 }
 
+/** Settings of the clone. */
+async function setConfig(settings: Record<string, string>): Promise<void> {
+  const script = Object.entries(settings)
+    .map(([key, value]) => `git -C ${path} config ${key} '${value}'`)
+    .join(" && ");
+  expect((await place.daemon.fetch("/v1/run?user=user", { method: "POST", body: script })).ok).toBe(true);
+}
+
 describe("diff and show", () => {
   test("tell files against the index, the index against the commit, and commits", async () => {
     await write("count.txt", "4\n");
@@ -65,6 +73,17 @@ describe("diff and show", () => {
     });
   });
 
+  test("of an annotated tag tell all of its commit, and no tag", async () => {
+    await write("other", "new\n");
+    await change("add", {});
+    await change("commit", { message: "two files", author: AUTHOR });
+    await setConfig({ "user.name": AUTHOR.name, "user.email": AUTHOR.email });
+    await change("tags", { name: "v2", message: "the second\n\n1\t1\tnone" });
+    const { body } = await look("show", "&ref=v2");
+    expect(body).toMatchObject({ commit: { subject: "two files" }, files: [{ path: "other", added: 1, deleted: 0 }] });
+    expect(body).toEqual((await look("show")).body);
+  });
+
   test("are text for a person", async () => {
     await write("count.txt", "4\n");
     const init = { headers: { Accept: "text/plain" } };
@@ -77,6 +96,7 @@ describe("diff and show", () => {
   test("of what is not there fail", async () => {
     expect(await look("show", "&ref=none")).toMatchObject({ status: 404, body: { reason: "not_found" } });
     expect(await look("diff", "&from=none")).toMatchObject({ status: 404, body: { reason: "not_found" } });
+    expect(await look("show", "&ref=HEAD..HEAD")).toMatchObject({ status: 404, body: { reason: "not_found" } });
     expect(await look("show", "&ref=--output=x")).toMatchObject({ status: 400 });
   });
 });
@@ -126,8 +146,7 @@ describe("branches and tags", () => {
   test("tags are listed, made and removed, with what they are of", async () => {
     const { commit } = (await look("status")).body as { commit: string };
     await change("tags", { name: "light" });
-    const author = ["user.name", "user.email"].map((key) => `git -C ${path} config ${key} bob@example.com`);
-    await place.daemon.fetch("/v1/run?user=user", { method: "POST", body: author.join("; ") });
+    await setConfig({ "user.name": AUTHOR.name, "user.email": AUTHOR.email });
     const made = await change("tags", { name: "v1", message: "the first" });
     expect(made.body["refs"]).toMatchObject([
       { name: "light", commit },
