@@ -82,7 +82,7 @@ export const FetchBody = noList(
 export const PullBody = noList(
   v.strictObject({
     ...Server,
-    branch: v.optional(v.pipe(Branch, v.description("of the remote; the upstream of what is checked out"))),
+    branch: v.optional(v.pipe(Branch, v.description("of the remote; its upstream, or the same name"))),
     strategy: v.optional(
       v.pipe(
         v.picklist(["ff-only", "merge", "rebase"]),

@@ -20,7 +20,7 @@ export interface FetchRequest extends ServerRequest {
 }
 
 export interface PullRequest extends ServerRequest {
-  /** Of the remote; the upstream of what is checked out unless given. */
+  /** Of the remote; unless given the upstream of what is checked out, or of another remote than its the branch of the same name. */
   branch?: string | undefined;
   /** What to do when both sides have new commits: refuse, merge them or put ours on top. */
   strategy: "ff-only" | "merge" | "rebase";
@@ -62,9 +62,9 @@ export class Servers {
    * @throws SandboxError non_fast_forward, conflict (which stays for the caller to resolve), dirty
    */
   async pull(request: PullRequest): Promise<Head> {
-    const { branch, strategy, path, user, signal } = request;
-    await this.#fetch(request, [], branch);
-    const from = branch === undefined ? "@{upstream}" : "FETCH_HEAD";
+    const { strategy, path, user, signal } = request;
+    const { remote, branch, from } = await this.#source(request);
+    await this.#fetch({ ...request, remote }, [], branch);
     const options = strategy === "rebase" ? ["rebase"] : ["merge", strategy === "merge" ? "--no-edit" : "--ff-only"];
     await this.#program.use({ user, signal, cwd: path }, (run) => run([...options, from]));
     return this.#head(request);
@@ -73,10 +73,7 @@ export class Servers {
   /** Sends commits. @throws SandboxError non_fast_forward when the server has others */
   async push(request: PushRequest): Promise<Head> {
     const { branch, isForced, setsUpstream, hasTags, remote = DEFAULT_REMOTE } = request;
-    const name = branch ?? (await this.#head(request)).branch;
-    if (name === null) {
-      throw new SandboxError("failed_precondition", "no branch is checked out", { hint: "name one with branch" });
-    }
+    const name = branch ?? checkedOut(await this.#head(request));
     const options = [
       ...(isForced ? ["--force-with-lease"] : []),
       ...(setsUpstream ? ["--set-upstream"] : []),
@@ -85,6 +82,23 @@ export class Servers {
     const use = await this.#use(request, "push");
     await this.#program.use(use, (run) => run(["push", "--progress", ...options, "--", remote, name]));
     return this.#head(request);
+  }
+
+  /** What a pull fetches, and what it takes of it then. @throws SandboxError failed_precondition when no branch is to be had */
+  async #source(request: PullRequest): Promise<Pick<PullRequest, "remote" | "branch"> & { from: string }> {
+    const { remote, branch } = request;
+    if (branch !== undefined) return { remote, branch, from: "FETCH_HEAD" };
+    const head = await this.#head(request);
+    const tracked = head.upstream === null ? undefined : await this.#trackedRemote(request, head);
+    if (remote === undefined || remote === tracked) return { remote: tracked, branch, from: "@{upstream}" };
+    return { remote, branch: checkedOut(head), from: "FETCH_HEAD" };
+  }
+
+  /** The remote that a branch's upstream is of; undefined when that is a branch of this repository. */
+  async #trackedRemote({ path: cwd, user, signal }: PullRequest, head: Head): Promise<string | undefined> {
+    const args = ["for-each-ref", "--format=%(upstream:remotename)", `refs/heads/${checkedOut(head)}`];
+    const name = (await this.#program.use({ cwd, user, signal }, (run) => run(args))).trimEnd();
+    return name === "." ? undefined : name;
   }
 
   async #fetch(request: ServerRequest, options: readonly string[], ref: string | undefined): Promise<void> {
@@ -107,4 +121,9 @@ export class Servers {
     const url = await this.#program.use(use, (run) => run(["remote", "get-url", ...options, "--", remote]));
     return { ...use, onProgress, credentials: bind(credentials, url.trim()) };
   }
+}
+
+function checkedOut({ branch }: Head): string {
+  if (branch !== null) return branch;
+  throw new SandboxError("failed_precondition", "no branch is checked out", { hint: "name one with branch" });
 }

@@ -44,6 +44,19 @@ async function commit(path: string, name: string, text: string): Promise<void> {
   await done("commit", { path, message: `${name} is ${text}`, author: AUTHOR });
 }
 
+/** A copy of `app.git` at the server. */
+async function openFork(): Promise<string> {
+  const name = `fork-${clones}.git`;
+  await git(place.server.folder, "clone", "-q", "--bare", "app.git", name);
+  return place.url(name);
+}
+
+async function addRemote(path: string, name: string, url: string): Promise<void> {
+  const config = ["config", "--file", join(path, ".git/config")];
+  await git(place.folder, ...config, `remote.${name}.url`, url);
+  await git(place.folder, ...config, `remote.${name}.fetch`, `+refs/heads/*:refs/remotes/${name}/*`);
+}
+
 describe("push and pull", () => {
   test("bring commits to the server and back, with the secret nowhere", async () => {
     await commit(mine, "news", `from ${clones}`);
@@ -96,6 +109,27 @@ describe("push and pull", () => {
       ahead: 2,
       behind: 0,
     });
+  });
+
+  test("a pull takes what the remote has that was asked for, else what is tracked", async () => {
+    const fork = await openFork();
+    await addRemote(mine, "fork", fork);
+    await commit(theirs, "origin's", `${clones}`);
+    await done("push", { path: theirs, credentials: SECRET });
+    await addRemote(theirs, "fork", fork);
+    await commit(theirs, "fork's", `${clones}`);
+    await done("push", { path: theirs, remote: "fork", credentials: SECRET });
+    await done("fetch", { path: mine, credentials: SECRET });
+    expect(await done("pull", { path: mine, remote: "fork", credentials: SECRET })).toMatchObject({ ahead: 1 });
+    expect(existsSync(join(mine, "fork's"))).toBe(true);
+    // What is tracked is the fork's from now on.
+    await done("push", { path: mine, remote: "fork", setUpstream: true, credentials: SECRET });
+    await commit(theirs, "more", `${clones}`);
+    await done("push", { path: theirs, remote: "fork", credentials: SECRET });
+    expect(await done("pull", { path: mine, credentials: SECRET })).toMatchObject({ upstream: "fork/main", behind: 0 });
+    expect(existsSync(join(mine, "more"))).toBe(true);
+    await done("checkout", { path: mine, ref: "HEAD~1" });
+    expect(await call("pull", { path: mine, remote: "fork", credentials: SECRET })).toMatchObject({ status: 409 });
   });
 
   test("a pull over changes that are not committed is refused", async () => {
