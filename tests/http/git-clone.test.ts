@@ -107,7 +107,7 @@ describe("POST /v1/git/clone", () => {
       ["thrice", "alias/thrice"],
     ] as const) {
       const answers = await Promise.all([clone(name), clone(other), clone(name)]);
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409, 409]);
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409, 409]);
       const losers = answers.filter(({ status }) => status === 409);
       for (const { body } of losers) expect(body).toMatchObject({ code: "aborted", reason: "lock" });
       expect(readFileSync(at(name + "/count.txt"), "utf8")).toBe("3\n");

@@ -15,6 +15,11 @@ export interface CallPlace {
   socket: string;
 }
 
+/** `guestd-call` sends all at once. */
+const REQUEST_MS = 5000;
+/** Callers at a time: far more than there are gits, and few beside the descriptors of the daemon. */
+const MAX_CONNECTIONS = 512;
+
 /**
  * The socket that `guestd-call` connects to. Every user may connect: who calls is known from the kernel, and each handler
  * judges by that. Listens from the first call on.
@@ -22,13 +27,15 @@ export interface CallPlace {
 export class CallSocket implements AsyncDisposable {
   readonly #folder: string;
   readonly #source: string;
+  readonly #requestMs: number;
   readonly #handlers = new Map<string, CallHandler>();
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #opening: Promise<CallPlace> | undefined;
 
   /** `source` is the program, `folder` is made for its copy and the socket. */
-  constructor(options: { folder: string; source: string }) {
+  constructor(options: { folder: string; source: string; requestMs?: number }) {
+    this.#requestMs = options.requestMs ?? REQUEST_MS;
     this.#folder = options.folder;
     this.#source = options.source;
   }
@@ -64,6 +71,7 @@ export class CallSocket implements AsyncDisposable {
     await copyFile(this.#source, program);
     await chmod(program, 0o755);
     const server = createServer((connection) => this.#accept(connection));
+    server.maxConnections = MAX_CONNECTIONS;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).listen(socket, resolve);
     await promise;
@@ -76,10 +84,13 @@ export class CallSocket implements AsyncDisposable {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy()); // the caller was killed: whoever serves it sees it closed
-    const reader = new RequestReader();
+    const late = setTimeout(() => socket.destroy(), this.#requestMs);
+    socket.once("close", () => clearTimeout(late));
+    const reader = new RequestReader((id) => this.#handlers.has(id));
     const onData = (bytes: Buffer): void => {
       const request = reader.push(bytes);
       if (request === undefined) return;
+      clearTimeout(late);
       socket.off("data", onData);
       const handler = request && this.#handlers.get(request.id);
       const fd = descriptorOf(socket);
