@@ -82,8 +82,12 @@ export class GitProgram {
   async use<T>(use: GitUse, work: (run: RunGit) => Promise<T>): Promise<T> {
     const prepared = await this.#prepare(use);
     const callId = randomUUID();
-    using _handler = this.#calls.handle(callId, (call) => void this.#track(prepared, call));
-    using _questions = this.#calls.handle(prepared.questionsId, (call) => void this.#answer(prepared, call));
+    using _handler = this.#calls.handle(callId, (call) => {
+      this.#track(prepared, call).catch(() => call.end(NOT_STARTED));
+    });
+    using _questions = this.#calls.handle(prepared.questionsId, (call) => {
+      this.#answer(prepared, call).catch(() => call.end(REFUSED));
+    });
     const git = await openGit(prepared, callId);
     try {
       return await work(async (args) => {
@@ -127,7 +131,7 @@ export class GitProgram {
     }
   }
 
-  /** Serves one git from start to end; never rejects. */
+  /** Serves one git from start to end. */
   async #track(prepared: Prepared, call: IncomingCall): Promise<void> {
     // Only what simple-git has started for us is our child.
     if (parentOf(call.peer.pid) !== process.pid || prepared.use.signal.aborted) return call.end(NOT_STARTED);

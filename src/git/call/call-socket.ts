@@ -95,8 +95,12 @@ export class CallSocket implements AsyncDisposable {
       const handler = request && this.#handlers.get(request.id);
       const fd = descriptorOf(socket);
       if (!request || !handler || fd === undefined) return void socket.destroy();
-      handler(new IncomingCall({ socket, args: request.args, peer: peerOf(fd) }));
-      socket.resume();
+      try {
+        handler(new IncomingCall({ socket, args: request.args, peer: peerOf(fd) }));
+        socket.resume();
+      } catch {
+        socket.destroy(); // the call fails, and whoever has made it says so
+      }
     };
     socket.on("data", onData);
   }

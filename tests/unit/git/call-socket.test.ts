@@ -39,6 +39,22 @@ test("who names an unknown id is sent away at once", async () => {
   await once(caller.resume(), "close");
 });
 
+test("what a handler throws ends its call alone", async () => {
+  const calls = stack.use(new CallSocket({ folder, source }));
+  using _failing = calls.handle("failing", () => {
+    throw new Error("no");
+  });
+  using _handler = calls.handle("id", (call) => call.end(7));
+  const place = await calls.open();
+  for (const [id, code] of [
+    ["failing", 125],
+    ["id", 7],
+  ] as const) {
+    const env = { GUESTD_CALL_SOCKET: place.socket, GUESTD_CALL_ID: id };
+    await expect(promisify(execFile)(place.program, ["a"], { env })).rejects.toMatchObject({ code });
+  }
+});
+
 test("who is served has all the time", async () => {
   const calls = stack.use(new CallSocket({ folder, source, requestMs: 500 }));
   // As long as it takes until another one is not waited for any more.
