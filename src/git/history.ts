@@ -1,6 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
-import { LOG_FORMAT, readLog } from "./read-log.ts";
+import { LOG_OPTIONS, readLog } from "./read-log.ts";
 import { type FileChange, readNumstat } from "./read-numstat.ts";
 import { readRefs, REF_FORMAT, type Ref } from "./read-refs.ts";
 import type { Commit, Where } from "./types.ts";
@@ -31,7 +31,7 @@ export interface NewRef extends Where {
   message?: string | undefined;
 }
 
-const DIFF = ["--no-color", "--no-ext-diff"];
+const DIFF = ["--no-color", "--no-ext-diff", "--no-textconv"];
 const COMMAND: Readonly<Record<RefKind, string>> = { heads: "branch", tags: "tag" };
 
 /** What has been committed, and what points at it. */
@@ -52,10 +52,10 @@ export class History {
   /** One commit with its changes. @throws SandboxError not_found */
   async show({ ref, ...where }: Where & { ref: string }): Promise<Changes & { commit: Commit }> {
     return this.#use(where, async (run) => {
-      const [commit] = readLog(await run(["log", "-z", "--max-count=1", LOG_FORMAT, ref, "--"]));
+      const [commit] = readLog(await run(["log", ...LOG_OPTIONS, "--max-count=1", ref, "--"]));
       if (!commit) throw new SandboxError("not_found", `${JSON.stringify(ref)} is no commit`, { reason: "not_found" });
       // By its own name: of an annotated tag git would show the tag too.
-      return { commit, ...(await changes(run, ["show", "--format="], [commit.commit, "--"])) };
+      return { commit, ...(await changes(run, ["show", "--no-show-signature", "--format="], [commit.commit, "--"])) };
     });
   }
 

@@ -2,9 +2,11 @@ import type { Commit } from "./types.ts";
 
 /** Hash, parents, author, committer, subject, body, refs; a NUL after each, since it is in none of them. */
 const FIELDS = ["%H", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%s", "%b", "%D"];
-export const LOG_FORMAT = `--format=tformat:${FIELDS.map((field) => `${field}%x00`).join("")}`;
+const FORMAT = `--format=tformat:${FIELDS.map((field) => `${field}%x00`).join("")}`;
+/** Whatever the user's settings add for people to read. */
+export const LOG_OPTIONS = ["-z", "--no-show-signature", FORMAT];
 
-/** Reads what `git log -z` answers with {@link LOG_FORMAT}. */
+/** Reads what `git log` answers with {@link LOG_OPTIONS}. */
 export function readLog(output: string): Commit[] {
   const parts = output.split("\0");
   const commits: Commit[] = [];

@@ -6,7 +6,7 @@ import type { Launcher } from "../host/launcher.ts";
 import { type Address, readAddress } from "./address.ts";
 import type { GitProgram } from "./git-program.ts";
 import { lookAt } from "./look.ts";
-import { LOG_FORMAT, readLog } from "./read-log.ts";
+import { LOG_OPTIONS, readLog } from "./read-log.ts";
 import type { CloneRequest, Commit, Head, Status, Where } from "./types.ts";
 
 /** Which commits to tell. */
@@ -79,7 +79,7 @@ export class Repositories {
       const range = ref === undefined ? [] : ["--end-of-options", ref];
       const paths = file === undefined ? [] : [file];
       try {
-        return readLog(await run(["log", "-z", LOG_FORMAT, ...bounds, ...range, "--", ...paths]));
+        return readLog(await run(["log", ...LOG_OPTIONS, ...bounds, ...range, "--", ...paths]));
       } catch (error) {
         if (ref === undefined && /does not have any commits yet/.test(String(error))) return [];
         throw error;

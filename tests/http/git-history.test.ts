@@ -37,6 +37,14 @@ async function setConfig(settings: Record<string, string>): Promise<void> {
   expect((await place.daemon.fetch("/v1/run?user=user", { method: "POST", body: script })).ok).toBe(true);
 }
 
+/** Signs everything and finds every signature good. */
+const FAKE_GPG = `#!/bin/sh
+case "$*" in
+  *--verify*) echo "[GNUPG:] GOODSIG 0 Bob"; echo "gpg: Good signature from Bob" >&2 ;;
+  *) cat >/dev/null; echo "[GNUPG:] SIG_CREATED " >&2; printf '%s\\n' '-----BEGIN PGP SIGNATURE-----' x '-----END PGP SIGNATURE-----' ;;
+esac
+`;
+
 describe("diff and show", () => {
   test("tell files against the index, the index against the commit, and commits", async () => {
     await write("count.txt", "4\n");
@@ -82,6 +90,23 @@ describe("diff and show", () => {
     const { body } = await look("show", "&ref=v2");
     expect(body).toMatchObject({ commit: { subject: "two files" }, files: [{ path: "other", added: 1, deleted: 0 }] });
     expect(body).toEqual((await look("show")).body);
+  });
+
+  test("are the same whatever the user's settings show to people", async () => {
+    await write(".gitattributes", "*.txt diff=letters\n");
+    await setConfig({
+      "diff.letters.textconv": "tr 0-9 a-j",
+      "gpg.program": `${path}/.git/gpg`,
+      "log.showSignature": "true",
+    });
+    await write(".git/gpg", FAKE_GPG);
+    const commit = `chmod +x .git/gpg && git -c user.name=Bob -c user.email=b@example.com commit -S --allow-empty -m signed`;
+    const run = await place.daemon.fetch(`/v1/run?user=user&cwd=${path}`, { method: "POST", body: commit });
+    expect(await run.text()).toContain("signed");
+    const expected = { subject: "signed", author: { name: "Bob" } };
+    expect((await look("log", "&limit=1")).body).toMatchObject({ commits: [expected] });
+    expect((await look("show")).body).toMatchObject({ commit: expected, files: [], patch: "" });
+    expect((await look("diff", "&from=HEAD~2&to=HEAD")).body["patch"]).toContain("\n-2\n+3\n");
   });
 
   test("are text for a person", async () => {
