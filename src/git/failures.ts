@@ -49,7 +49,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /Could not resolve (?:host|proxy)|Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset|closed)|Network is unreachable|early EOF|RPC failed|hung up unexpectedly|unable to access|Could not read from remote|Empty reply from server|unexpected disconnect/i,
+      /Could not resolve (?:host|proxy)|Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset|closed)|Network is unreachable|early EOF|RPC failed|hung up unexpectedly|unable to access '(?:https?|ftp)|Could not read from remote|Empty reply from server|unexpected disconnect/i,
     code: "unavailable",
     reason: "network",
   },

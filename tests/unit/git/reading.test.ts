@@ -54,6 +54,8 @@ describe("a failure", () => {
     ["fatal: Authentication failed for 'https://h/'", "permission_denied", "auth_failed"],
     ["git@h: Permission denied (publickey).\nfatal: Could not read from remote", "permission_denied", "auth_failed"],
     ["remote: Repository not found.\nfatal: repository 'https://h/' not found", "not_found", "not_found"],
+    ["fatal: unable to access 'https://h/': Something new", "unavailable", "network"],
+    ["fatal: unable to access '/x/.git/config': Permission denied", "permission_denied", undefined],
     ["fatal: unable to access 'https://h/': Could not resolve host: h", "unavailable", "network"],
     [
       "error: Your local changes to the following files would be overwritten by checkout",
