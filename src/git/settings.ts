@@ -39,6 +39,9 @@ export function gitEnvironment(programs: Readonly<Record<string, string>>, right
 /** Settings that go before git's command. They count for this call, with all that git starts, and are written nowhere. */
 export function gitOptions({ hasCredentials, runsHooks }: GitRights): string[] {
   const settings = [
+    // Nothing is left behind in the background, with our pipes and beyond the call's end.
+    "gc.autoDetach=false",
+    "maintenance.autoDetach=false",
     ...(runsHooks ? [] : ["core.hooksPath=/dev/null"]),
     // The secret is for this call: no helper of the user's keeps it, and nothing in the background goes on with our askpass.
     // The question names the server alone: an answer is for no more and no less.
