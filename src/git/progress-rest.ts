@@ -53,7 +53,7 @@ async function* events(
     changed.notify();
   });
   result.catch(() => undefined); // it is awaited below
-  while (!state.isOver) {
+  while (!state.isOver || state.news) {
     const { news } = state;
     state.news = undefined;
     if (news) yield encodeEvent(format, { type: "progress", ...news });
