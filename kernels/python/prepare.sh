@@ -16,5 +16,3 @@ fi
 # With the system's packages in sight a user who cannot write here can still `pip install` in a cell, into their own folder.
 "$python" -m venv --system-site-packages "$prepared"
 "$prepared/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off -r "$here/requirements.txt"
-# Drivers are read by users who cannot write here, so their bytecode is made now; it is checked by content, not by time.
-"$prepared/bin/python" -m compileall -q --invalidation-mode checked-hash "$here" || true
