@@ -16,8 +16,10 @@ export function docsPageRoutes(file: string): Route[] {
   let page: Promise<Page> | undefined;
   return [
     route("GET /docs", { family: "native", access: "own" }, async (c) => {
-      page ??= load(file);
-      page.catch(() => (page = undefined)); // it may be there next time
+      page ??= load(file).catch((error: unknown) => {
+        page = undefined; // it may be there next time
+        throw error;
+      });
       const { html, headers } = await page;
       return c.html(html, 200, headers);
     }),

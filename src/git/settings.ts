@@ -43,9 +43,9 @@ export function gitOptions({ hasCredentials, runsHooks }: GitRights): string[] {
     "gc.autoDetach=false",
     "maintenance.autoDetach=false",
     ...(runsHooks ? [] : ["core.hooksPath=/dev/null"]),
-    // The secret is for this call: no helper of the user's keeps it, and nothing in the background goes on with our askpass.
     // The question names the server alone: an answer is for no more and no less.
     ...(hasCredentials ? ["credential.useHttpPath=false"] : []),
+    // The secret is for this call: no helper of the user's keeps it, and nothing in the background goes on with our askpass.
     ...(hasCredentials ? ["credential.helper=", "gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false"] : []),
   ];
   return settings.flatMap((setting) => ["-c", setting]);
