@@ -139,3 +139,8 @@ test("only the file that wraps a native or heavy library imports it", async () =
   );
   expect(strays).toEqual([]);
 });
+
+test("flags whose numbers differ between processors come from Node", async () => {
+  const own = /\bO_(?:DIRECTORY|NOFOLLOW|DIRECT|LARGEFILE) = \d/;
+  expect((await sourceFiles(root)).filter((file) => own.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+});

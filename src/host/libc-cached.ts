@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, constants } from "node:fs";
 import { bind, type IntCall } from "./libc-binding.ts";
 import { cPath, type FilePath } from "./libc-files.ts";
 
@@ -18,7 +18,6 @@ const AT_EMPTY_PATH = 0x1000;
 const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_BYTES = 256;
-const O_NOFOLLOW = 0o400000;
 const O_CLOEXEC = 0o2000000;
 /** What is called so in an open directory: links into `/proc` are never followed without waiting. */
 const IN_DIRECTORY = /^\/proc\/self\/fd\/(\d+)\/(.+)$/s;
@@ -68,7 +67,7 @@ export function statCached(fd: number): FileStats | undefined {
 
 /** The same of what is at `path`, a link itself. */
 export function lstatCached(path: FilePath): FileStats | undefined {
-  const fd = openPathCached(path, O_NOFOLLOW);
+  const fd = openPathCached(path, constants.O_NOFOLLOW);
   if (fd === undefined) return undefined;
   try {
     return statCached(fd);
