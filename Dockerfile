@@ -49,6 +49,8 @@ RUN set -eu; \
 ENV GUESTD_PREPARED_DIR=/var/lib/guestd/kernels
 # Not to listen on loopback only: without a token it answers /health and waits for the first /init.
 ENV GUESTD_HOST=0.0.0.0
+# Programs that ask whether they are in a sandbox look there.
+ENV GUESTD_IDENTITY_DIR=/run/e2b
 WORKDIR /home/user
 EXPOSE 49983 49999
 STOPSIGNAL SIGTERM

@@ -9,6 +9,7 @@ import { CODE_WORDS, REASON_WORDS } from "./src/error-words.ts";
 import { type ErrorCode, type ErrorReason, SandboxError } from "./src/errors.ts";
 import { KERNEL_FIELDS } from "./src/kernel-config-fields.ts";
 import { NETWORK_NAMES } from "./src/network-env.ts";
+import { SANDBOX_FIELDS } from "./src/sandbox-config-fields.ts";
 import { TEMPLATE_FIELDS } from "./src/template-config-fields.ts";
 
 /** Generated pages by the path of their file. */
@@ -55,7 +56,7 @@ function settings(fields: readonly ConfigField[]): string {
 }
 
 function configurationPage(): string {
-  const special = new Set([...Object.keys(KERNEL_FIELDS), ...Object.keys(TEMPLATE_FIELDS)]);
+  const special = new Set([KERNEL_FIELDS, SANDBOX_FIELDS, TEMPLATE_FIELDS].flatMap((fields) => Object.keys(fields)));
   const general = Object.entries(CONFIG_FIELDS).flatMap(([name, field]) => (special.has(name) ? [] : [field]));
   return `${GENERATED}
 
@@ -94,6 +95,12 @@ and for \`/contexts\` unless \`--strict-interpreter\` is set. Without one guestd
 ## The daemon
 
 ${settings(general)}
+
+## Which sandbox this is
+
+\`E2B_SANDBOX\` is \`true\` in every program and kernel.
+
+${settings(Object.values(SANDBOX_FIELDS))}
 
 ## What an image starts
 

@@ -12,6 +12,8 @@ export interface ConfigField {
   min?: number;
   max?: number;
   choices?: readonly string[];
+  /** What a text must look like. */
+  form?: { match: RegExp; says: string };
   /** What each member of a list must look like. */
   items?: { match: RegExp; says: string };
   /** A port that may also be `off`. */

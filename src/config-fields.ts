@@ -1,9 +1,10 @@
 import type { ConfigField } from "./config-field.ts";
 import { KERNEL_FIELDS, type KernelConfigValues } from "./kernel-config-fields.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
+import { SANDBOX_FIELDS, type SandboxConfigValues } from "./sandbox-config-fields.ts";
 import { TEMPLATE_FIELDS, type TemplateConfigValues } from "./template-config-fields.ts";
 
-export interface ConfigValues extends KernelConfigValues, TemplateConfigValues {
+export interface ConfigValues extends KernelConfigValues, SandboxConfigValues, TemplateConfigValues {
   host: string;
   port: number;
   interpreterPort: number | "off";
@@ -124,6 +125,7 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     default: false,
     help: "run bash -l -c X as bash -c X in the environment of an earlier login, where that makes no difference",
   },
+  ...SANDBOX_FIELDS,
   ...TEMPLATE_FIELDS,
   ...KERNEL_FIELDS,
   preparedDir: {

@@ -45,6 +45,7 @@ export interface Daemon extends AsyncDisposable {
 export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const services = createServices(stack, config, log);
+  await services.identity.tell(config);
   const routes = createRoutes(services, join(config.root, "dist", "docs.html"));
   const freedMemory = stack.use(new FreedMemory({ log }));
   const listeners = stack.use(new Listeners({ log }));

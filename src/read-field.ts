@@ -7,7 +7,7 @@ const FALSE = new Set(["false", "0", "no", "off"]);
 export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
   if (field.kind === "list") return readList(field, raw);
   const text = String(raw);
-  if (field.kind === "text") return text === "" ? { fault: "must not be empty" } : { value: text };
+  if (field.kind === "text") return readText(field, text);
   if (field.kind === "flag") {
     const lower = text.toLowerCase();
     return TRUE.has(lower) ? { value: true } : FALSE.has(lower) ? { value: false } : { fault: "must be true or false" };
@@ -20,6 +20,11 @@ export function readField(field: ConfigField, raw: string | readonly string[]): 
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return { value: number };
   return { fault: `must be a number from ${min} to ${max}${field.allowsOff ? ", or off" : ""}` };
+}
+
+function readText({ form }: ConfigField, text: string): { value?: unknown; fault?: string } {
+  if (text === "") return { fault: "must not be empty" };
+  return form && !form.match.test(text) ? { fault: `must be ${form.says}` } : { value: text };
 }
 
 function readList({ items }: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {

@@ -31,8 +31,12 @@ import { Users } from "./host/users.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
 import { Access } from "./lifecycle/access.ts";
+import { IdentityFiles } from "./lifecycle/identity-files.ts";
+import { IdentityPoll } from "./lifecycle/identity-poll.ts";
 import { Info } from "./lifecycle/info.ts";
-import { Lifecycle } from "./lifecycle/lifecycle.ts";
+import { Lifecycle, type LifecycleDeps } from "./lifecycle/lifecycle.ts";
+import { MetadataService } from "./lifecycle/metadata-service.ts";
+import { SandboxIdentity } from "./lifecycle/sandbox-identity.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { RequestTimes } from "./metrics/request-times.ts";
@@ -65,8 +69,8 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     path: programPath(config.path),
     defaultUser: config.defaultUser,
     defaultDirectory: config.defaultWorkdir,
-    internalEnv: { E2B_SANDBOX: "true" },
   });
+  const identity = createIdentity(stack, config, { exec, log });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
   const cachedLogin = config.isLoginCached ? stack.use(new CachedLogin({ launcher, log })) : undefined;
@@ -83,6 +87,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
   return {
     users,
     access,
+    identity,
     version: config.version,
     info: new Info({
       launcher,
@@ -92,7 +97,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
       limits: limitsOf(config),
       template: () => template.state,
     }),
-    lifecycle: new Lifecycle({ access, exec, log, onInitialized: () => contexts.reseed() }),
+    lifecycle: createLifecycle(stack, config, { access, exec, identity, contexts, log }),
     metrics: stack.use(new Metrics()),
     requestTimes: new RequestTimes(),
     runs,
@@ -101,11 +106,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     template,
     terminals: new Terminals({ runs, exec }),
     filesystem: new Filesystem({ exec, rights, metadata }),
-    uploads: new Uploads(writing),
-    atomicWrites: new AtomicWrites(writing),
-    partialWrites: new PartialWrites(writing),
-    changes: new Changes(writing),
-    compositions: new Compositions(writing),
+    ...createWriting(writing),
     downloads: new Downloads({ exec, rights }),
     ...createWatching(stack, config, { exec, rights, metadata, log }),
     runControl: new RunControl({ runs }),
@@ -113,6 +114,41 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
   };
+}
+
+function createWriting(deps: ConstructorParameters<typeof Uploads>[0]) {
+  return {
+    uploads: new Uploads(deps),
+    atomicWrites: new AtomicWrites(deps),
+    partialWrites: new PartialWrites(deps),
+    changes: new Changes(deps),
+    compositions: new Compositions(deps),
+  };
+}
+
+function createIdentity(
+  stack: AsyncDisposableStack,
+  config: Config,
+  { exec, log }: { exec: ExecContext; log: Logger },
+): SandboxIdentity {
+  const folder = config.identityDir;
+  const files = folder === undefined ? undefined : stack.use(new IdentityFiles({ folder, log }));
+  return new SandboxIdentity({ exec, files });
+}
+
+function createLifecycle(
+  stack: AsyncDisposableStack,
+  { metadataUrl }: Config,
+  deps: Pick<LifecycleDeps, "access" | "exec" | "log"> & { identity: SandboxIdentity; contexts: Contexts },
+): Lifecycle {
+  const { access, exec, log, identity, contexts } = deps;
+  const metadata = metadataUrl === undefined ? undefined : new MetadataService({ url: metadataUrl });
+  const poll = metadata && stack.use(new IdentityPoll({ service: metadata, identity, log }));
+  const onInitialized = (): void => {
+    contexts.reseed();
+    poll?.begin();
+  };
+  return new Lifecycle({ access, exec, metadata, log, onInitialized });
 }
 
 function createGit(

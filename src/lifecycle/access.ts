@@ -27,16 +27,21 @@ export class Access {
     return this.#token !== undefined && timingSafeEqual(this.#token, digest(candidate));
   }
 
-  /** @throws SandboxError unauthenticated when there is a token and `candidate` is not it */
-  checkInitialize(candidate: string | undefined): void {
-    if (!this.#token || (candidate !== undefined && this.isToken(candidate))) return;
+  /**
+   * Whether `candidate` may initialise: the token if there is one; else any, or with `firstTokenHash` (SHA-512 in hexadecimal digits)
+   * the one that has it. The hash of nothing lets in who brings none.
+   * @throws SandboxError unauthenticated
+   */
+  checkInitialize(candidate: string | undefined, firstTokenHash?: string): void {
+    if (this.#token ? candidate !== undefined && this.isToken(candidate) : hasHash(candidate ?? "", firstTokenHash))
+      return;
     const message = candidate === undefined ? "access token reset not authorized" : "access token validation failed";
     throw new SandboxError("unauthenticated", message, {
       reason: candidate === undefined ? "token_missing" : "token_invalid",
     });
   }
 
-  /** Unlocks, and takes `token` if there is none yet. */
+  /** Unlocks, and takes `token`, which was checked, if there is none yet. @throws SandboxError unauthenticated for another one than there is */
   initialize(token: string | undefined): void {
     this.checkInitialize(token);
     this.#isLocked = false;
@@ -49,6 +54,13 @@ export class Access {
   digestAround(before: string, after: string): Buffer | undefined {
     return this.#tokenText === undefined ? undefined : digest(before + this.#tokenText + after);
   }
+}
+
+function hasHash(text: string, hash: string | undefined): boolean {
+  if (hash === undefined) return true;
+  const given = Buffer.from(hash.toLowerCase());
+  const own = Buffer.from(createHash("sha512").update(text).digest("hex"));
+  return given.length === own.length && timingSafeEqual(given, own);
 }
 
 function digest(text: string): Buffer {

@@ -5,6 +5,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
 import type { Access } from "./access.ts";
+import type { MetadataService } from "./metadata-service.ts";
 
 /** What a control plane tells the daemon when a sandbox starts or resumes. Absent fields change nothing. */
 export interface InitRequest {
@@ -17,44 +18,57 @@ export interface InitRequest {
   defaultWorkdir?: string | undefined;
 }
 
+export interface LifecycleDeps {
+  access: Access;
+  exec: ExecContext;
+  /** Knows the hash that the first token must have; without one the first caller wins. */
+  metadata?: MetadataService | undefined;
+  log: Logger;
+  /** A call was applied: the sandbox may just have been resumed from a snapshot, as one of many. */
+  onInitialized: () => void;
+}
+
 /** Initialisation by a control plane: one call at a time, repeatable, the token once and for all. */
 export class Lifecycle {
-  readonly #access: Access;
-  readonly #exec: ExecContext;
-  readonly #log: Logger;
-  readonly #onInitialized: () => void;
+  readonly #deps: LifecycleDeps;
   readonly #mutex = new Mutex();
   #newestNs = -1n;
 
-  constructor(deps: { access: Access; exec: ExecContext; log: Logger; onInitialized: () => void }) {
-    this.#access = deps.access;
-    this.#exec = deps.exec;
-    this.#log = deps.log;
-    this.#onInitialized = deps.onInitialized;
+  constructor(deps: LifecycleDeps) {
+    this.#deps = deps;
   }
 
   /** Variables of every program. */
   get globalEnv(): Environment {
-    return this.#exec.globalEnv;
+    return this.#deps.exec.globalEnv;
   }
 
   /**
    * Applies `request` unless it is stale; checks everything before changing anything.
-   * @throws SandboxError unauthenticated (token), invalid_argument (variables), unavailable when `signal` aborts in the queue
+   * @throws SandboxError unauthenticated (token), invalid_argument (variables), unavailable when `signal` aborts in the queue or
+   * the metadata service gives no answer
    */
   async initialize(request: InitRequest, signal: AbortSignal): Promise<void> {
+    const { access, exec, log, onInitialized } = this.#deps;
     using _lock = await this.#acquire(signal);
-    this.#access.checkInitialize(request.accessToken);
+    await this.#authorize(request.accessToken, signal);
     if (request.envVars) checkEnvironment(request.envVars);
     if (!this.#isFresh(request.timestampNs)) return;
-    const before = this.#access.state;
-    this.#access.initialize(request.accessToken);
-    if (request.envVars) this.#exec.setGlobalEnv(request.envVars);
-    if (request.defaultUser) this.#exec.setDefaultUser(request.defaultUser);
-    if (request.defaultWorkdir) this.#exec.setDefaultDirectory(request.defaultWorkdir);
-    // The sandbox may just have been resumed from a snapshot, as one of many.
-    this.#onInitialized();
-    this.#log.info("initialized", { accessBefore: before, access: this.#access.state });
+    const before = access.state;
+    access.initialize(request.accessToken);
+    if (request.envVars) exec.setGlobalEnv(request.envVars);
+    if (request.defaultUser) exec.setDefaultUser(request.defaultUser);
+    if (request.defaultWorkdir) exec.setDefaultDirectory(request.defaultWorkdir);
+    onInitialized();
+    log.info("initialized", { accessBefore: before, access: access.state });
+  }
+
+  /** The metadata service is only asked about a first token: nothing changes or clears one. */
+  async #authorize(token: string | undefined, signal: AbortSignal): Promise<void> {
+    const { access, metadata } = this.#deps;
+    const isFirst = access.state !== "token";
+    const hash = isFirst && metadata ? (await metadata.read(signal)).accessTokenHash : undefined;
+    access.checkInitialize(token, hash);
   }
 
   async #acquire(signal: AbortSignal): Promise<Disposable> {

@@ -26,6 +26,8 @@ const FIELDS = Object.entries(CONFIG_FIELDS) as [Name, ConfigField][];
 function samples(field: ConfigField): [text: string, value: unknown][] {
   switch (field.kind) {
     case "text":
+      // The only text that has a form of its own is a URL; ids are lines.
+      if (field.unit === "URL") return ["http://169.254.169.254", "https://[fd00::1]:8080/"].map((url) => [url, url]);
       return [
         ["one", "one"],
         ["/two three", "/two three"],
@@ -202,6 +204,8 @@ describe("what follows from the rest", () => {
   test("flags and variables are all different, and named after each other", () => {
     const flags = FIELDS.map(([, { flag }]) => flag);
     expect(new Set(flags).size).toBe(flags.length);
-    for (const [, { flag, env }] of FIELDS) expect(env).toBe(`GUESTD_${flag.replaceAll("-", "_").toUpperCase()}`);
+    // Ids are called as programs see them.
+    for (const [, { flag, env, unit }] of FIELDS)
+      expect(env).toBe(`${unit === "id" ? "E2B" : "GUESTD"}_${flag.replaceAll("-", "_").toUpperCase()}`);
   });
 });

@@ -1,0 +1,66 @@
+import { SandboxError } from "../errors.ts";
+import type { SandboxIds } from "./sandbox-identity.ts";
+
+/** What the platform that runs this micro VM says of it. */
+export interface Metadata extends SandboxIds {
+  /** SHA-512 of the token that the sandbox is to have, in hexadecimal digits. */
+  accessTokenHash?: string | undefined;
+}
+
+const TOKEN_SECONDS = 60;
+/** It is on this machine's own link and answers in milliseconds. */
+const ANSWER_MS = 2000;
+const MAX_ANSWER_CHARACTERS = 64 * 1024;
+
+/** The metadata service of Firecracker: a token first, then one JSON object. */
+export class MetadataService {
+  readonly #base: string;
+
+  constructor(options: { url: string }) {
+    this.#base = options.url.replace(/\/$/, "");
+  }
+
+  /** @throws SandboxError unavailable when it gives no answer that can be read; the signal's reason when that aborts */
+  async read(signal: AbortSignal): Promise<Metadata> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    try {
+      const token = await ask(`${this.#base}/latest/api/token`, limit, {
+        method: "PUT",
+        headers: { "X-metadata-token-ttl-seconds": String(TOKEN_SECONDS) },
+      });
+      const text = await ask(`${this.#base}/`, limit, {
+        headers: { "X-metadata-token": token.trim(), Accept: "application/json" },
+      });
+      return metadataOf(JSON.parse(text));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new SandboxError("unavailable", `the metadata service at ${this.#base} gives no answer`, { cause: error });
+    }
+  }
+}
+
+async function ask(url: string, signal: AbortSignal, init: RequestInit): Promise<string> {
+  const answer = await fetch(url, { ...init, signal, redirect: "error" });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  if (text.length > MAX_ANSWER_CHARACTERS) throw new Error(`an answer of ${text.length} characters`);
+  return text;
+}
+
+function metadataOf(value: unknown): Metadata {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("no object");
+  const members = new Map<string, unknown>(Object.entries(value));
+  const text = (name: string): string | undefined => {
+    const member = members.get(name) ?? "";
+    // A hash that cannot be read must not be taken for none.
+    if (typeof member !== "string" || !/^[^\p{Cc}]{0,256}$/u.test(member))
+      throw new Error(`${name} is no line of text`);
+    return member || undefined;
+  };
+  return {
+    sandboxId: text("instanceID"),
+    templateId: text("envID"),
+    teamId: text("teamID"),
+    accessTokenHash: text("accessTokenHash"),
+  };
+}
