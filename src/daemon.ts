@@ -93,7 +93,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...filesRoutes({ uploads, downloads, authorize: signedUrls(access) }),
     ...composeRoutes(compositions),
     ...nativeFilesRoutes({ filesystem, downloads, atomicWrites, partialWrites, changes }),
-    ...startRoutes(processes, new IdempotentStarts()),
+    ...startRoutes(processes, new IdempotentStarts({ runs })),
     ...runsRoutes(runControl),
     ...ptyRoutes(terminals),
     ...executeRoutes(contexts),

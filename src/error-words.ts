@@ -91,6 +91,10 @@ export const REASON_WORDS: Readonly<
     codes: ["out_of_range"],
     when: "a range outside the file, or a part that would leave a gap",
   },
+  run_forgotten: {
+    codes: ["not_found"],
+    when: "the run that the Idempotency-Key has started is no longer kept; it is not started again",
+  },
   run_not_found: { codes: ["not_found"], when: "no run has that id: it was forgotten, or never was" },
   stdin_closed: { codes: ["failed_precondition"], when: "standard input was closed, or not asked for at the start" },
   stdin_full: { codes: ["resource_exhausted"], when: "the program does not read its input and the queue is full" },

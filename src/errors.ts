@@ -55,6 +55,7 @@ export type ErrorReason =
   | "precondition_failed"
   | "process_not_found"
   | "range_not_satisfiable"
+  | "run_forgotten"
   | "run_not_found"
   | "stdin_closed"
   | "stdin_full"

@@ -45,6 +45,7 @@ const STATUS_BY_REASON: Readonly<Partial<Record<ErrorReason, number>>> = {
   origin_not_allowed: 403,
   precondition_failed: 412,
   range_not_satisfiable: 416,
+  run_forgotten: 410,
   upgrade_required: 426,
 };
 

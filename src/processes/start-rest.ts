@@ -14,7 +14,7 @@ import { shellCommand } from "./shell.ts";
 import {
   type DeadlineLimits,
   endView,
-  type IdempotentRuns,
+  type IdempotentStarts,
   type LogChunk,
   type Run,
   runView,
@@ -43,7 +43,7 @@ interface Wanted {
 }
 
 /** `/v1/run`: starts a program or a command line and answers with its output. */
-export function startRoutes(processes: Processes, idempotent: IdempotentRuns): Route[] {
+export function startRoutes(processes: Processes, idempotent: IdempotentStarts): Route[] {
   const handle = (c: EdgeContext): Promise<Response> => start(c, processes, idempotent);
   return [
     route("POST /v1/run", { family: "native", access: "token", doc: START }, handle),
@@ -59,6 +59,7 @@ const ANSWERS = {
     media: ["text/plain", "application/x-ndjson", "text/event-stream"],
   },
   202: { description: "started in the background", json: contract.Run },
+  410: { description: "the run that the Idempotency-Key has started is no longer kept" },
 };
 const START = {
   summary: "Run a command line (the body) or a program (a JSON body)",
@@ -71,15 +72,13 @@ const START = {
 };
 const FEED = { ...START, summary: "Run ?cmd= with the body as its standard input" };
 
-async function start(c: EdgeContext, processes: Processes, idempotent: IdempotentRuns): Promise<Response> {
+async function start(c: EdgeContext, processes: Processes, idempotent: IdempotentStarts): Promise<Response> {
   const query = parseQuery(c, contract.RunQuery);
   const key = c.req.header("idempotency-key");
   // A body that decides whether two requests are the same has to be known before anything starts.
   const isStreamed = query.cmd !== undefined && key === undefined;
   const body = isStreamed ? Buffer.alloc(0) : await readBody(c.env.incoming, MAX_BODY_BYTES);
   const wanted = readWanted(c, query, body, isStreamed);
-  // One answer at the end receives nothing before it: a program that waited for that would wait for ever.
-  if (!wanted.isBackground && wantedFormat(c) === "json") wanted.request.overflow = "drop";
   const fingerprint = [c.req.method, c.req.url, c.req.header("content-type") ?? "", wanted.request.user ?? "", body];
   const run = await idempotent.once(key, fingerprint, async () => {
     const started = await processes.start(wanted.request);
@@ -189,6 +188,8 @@ async function answer(c: EdgeContext, run: Run, query: Query, isBackground: bool
 }
 
 async function result(run: Run, encoding: TextEncoding, signal: AbortSignal): Promise<Record<string, unknown>> {
+  // One answer at the end receives nothing before it: a program that waited for that would wait for ever.
+  run.log.markReceived(Infinity);
   const end = await run.waitForEnd(signal);
   const output = await collectOutput(run, { encoding, maxBytes: MAX_ANSWER_BYTES, signal });
   run.markDelivered(run.log.position);

@@ -4,16 +4,12 @@ export type { TerminalSize } from "../host/pty.ts";
 export type { SignalReport, SignalScope } from "../host/process-group.ts";
 export type { DeadlineLimits } from "../runs/deadlines.ts";
 export type { Ending, RunEnd } from "../runs/ending.ts";
-import type { IdempotentStarts } from "../runs/idempotent-starts.ts";
-import type { Run } from "../runs/run.ts";
-
+export type { IdempotentStarts } from "../runs/idempotent-starts.ts";
 export type { LogChunk, LogOffsets, LogStream } from "../runs/log-block.ts";
 export type { LogOverflow } from "../runs/log-store.ts";
 export type { LogStart } from "../runs/log-start.ts";
 export type { Run, RunKind } from "../runs/run.ts";
 export { endView, runView, statusLine } from "../runs/run-view.ts";
-/** Starts runs once per idempotency key. */
-export type IdempotentRuns = IdempotentStarts<Run>;
 
 /** Picks a process by its id or by the tag it was started with; of several with one tag, the newest. */
 export type Selector = { pid: number } | { tag: string };

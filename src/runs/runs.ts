@@ -65,9 +65,14 @@ export class Runs implements AsyncDisposable {
     return [...this.#runs.values()];
   }
 
+  /** Undefined when it was forgotten, or never was. */
+  find(id: string): Run | undefined {
+    return this.#runs.get(id);
+  }
+
   /** @throws SandboxError not_found */
   get(id: string): Run {
-    const run = this.#runs.get(id);
+    const run = this.find(id);
     if (run) return run;
     throw new SandboxError("not_found", `no run with id ${JSON.stringify(id)}`, {
       reason: "run_not_found",
