@@ -1,14 +1,6 @@
-import { accessSync, constants, readFileSync } from "node:fs";
-import { join } from "node:path";
-
-/** Lines of `self/cgroup` and of `mounts` that tell where a process is in a hierarchy. */
-interface Hierarchy {
-  proc: string;
-  own: RegExp;
-  mount: RegExp;
-}
-
-const UNIFIED = { own: /^0::(.*)$/m, mount: /^\S+ (\S+) cgroup2 /m };
+import { accessSync, constants, existsSync } from "node:fs";
+import { join, relative } from "node:path";
+import { cgroupPlace, groupsAround } from "./cgroup-place.ts";
 
 /** Where this process counts in the hierarchy that limits memory. */
 export interface MemoryCgroup {
@@ -16,64 +8,59 @@ export interface MemoryCgroup {
   directory: string;
   /** Holds a line `oom_kill N`. */
   eventsFile: string;
+  /** It and those around it that can be seen, nearest first. */
+  groups: readonly string[];
 }
 
-/** The memory cgroup of this process, as far as it can be seen from here; `proc` is where the kernel tells about processes. */
+const EVENTS_FILES = { 1: "memory.oom_control", 2: "memory.events" } as const;
+
+/**
+ * The memory cgroup of this process, as far as it can be seen from here: in version 2 the nearest that has the controller.
+ * `proc` is where the kernel tells about processes.
+ */
 export function memoryCgroup(proc = "/proc"): MemoryCgroup | undefined {
-  const v1 = locate(
-    { proc, own: /^\d+:[^:]*\bmemory\b[^:]*:(.*)$/m, mount: /^\S+ (\S+) cgroup \S*\bmemory\b/m },
-    "memory.oom_control",
-  );
-  if (v1 !== undefined) return { version: 1, directory: v1, eventsFile: join(v1, "memory.oom_control") };
-  const v2 = locate({ ...UNIFIED, proc }, "memory.events");
-  return v2 === undefined ? undefined : { version: 2, directory: v2, eventsFile: join(v2, "memory.events") };
+  for (const version of [1, 2] as const) {
+    const place = cgroupPlace(version === 1 ? "memory" : "unified", proc);
+    const groups = place ? groupsAround(place) : [];
+    const nearest = groups.findIndex((group) => isAllowed(join(group, EVENTS_FILES[version]), constants.R_OK));
+    const directory = groups[nearest];
+    if (directory === undefined) continue;
+    return { version, directory, eventsFile: join(directory, EVENTS_FILES[version]), groups: groups.slice(nearest) };
+  }
+  return undefined;
 }
 
-/** Where this process counts in the hierarchies that limit and count processor time; those of version 1 may be two. */
+/** A group that may limit processor time, and where what it used is counted. */
 export interface CpuCgroup {
   version: 1 | 2;
-  /** Has the limit of processor time. */
   directory: string;
   /** How much was used so far: nanoseconds, or in version 2 a line `usage_usec N`. */
   usageFile: string;
 }
 
-/** The processor cgroup of this process, as far as it can be seen from here; `proc` is where the kernel tells about processes. */
-export function cpuCgroup(proc = "/proc"): CpuCgroup | undefined {
-  const limits = locate(
-    { proc, own: /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m, mount: /^\S+ (\S+) cgroup (?:\S*,)?cpu[, ]/m },
-    "cpu.cfs_quota_us",
-  );
-  const counts = locate(
-    { proc, own: /^\d+:[^:]*\bcpuacct\b[^:]*:(.*)$/m, mount: /^\S+ (\S+) cgroup \S*\bcpuacct\b/m },
-    "cpuacct.usage",
-  );
-  if (limits !== undefined && counts !== undefined) {
-    return { version: 1, directory: limits, usageFile: join(counts, "cpuacct.usage") };
+/**
+ * The cgroup of this process that may limit processor time and those around it, as far as they can be seen from here, nearest
+ * first. `proc` is where the kernel tells about processes.
+ */
+export function cpuCgroups(proc = "/proc"): CpuCgroup[] {
+  // In version 1 limits and counts may be two hierarchies, which mostly look alike.
+  const [limits, counts] = [cgroupPlace("cpu", proc), cgroupPlace("cpuacct", proc)];
+  if (limits && counts) {
+    return groupsAround(limits).map((directory) => {
+      const alike = join(counts.mount, relative(limits.mount, directory), "cpuacct.usage");
+      const usageFile = existsSync(alike) ? alike : join(counts.directory, "cpuacct.usage");
+      return { version: 1, directory, usageFile };
+    });
   }
-  const v2 = locate({ ...UNIFIED, proc }, "cpu.stat");
-  return v2 === undefined ? undefined : { version: 2, directory: v2, usageFile: join(v2, "cpu.stat") };
+  const place = cgroupPlace("unified", proc);
+  const groups = place ? groupsAround(place) : [];
+  return groups.map((directory) => ({ version: 2, directory, usageFile: join(directory, "cpu.stat") }));
 }
 
 /** Directory of this process's cgroup in the unified hierarchy (v2), if groups can be made there. */
 export function writableCgroup(): string | undefined {
-  const directory = locate({ ...UNIFIED, proc: "/proc" }, "cgroup.procs");
+  const directory = cgroupPlace("unified")?.directory;
   return directory !== undefined && isAllowed(join(directory, "cgroup.procs"), constants.W_OK) ? directory : undefined;
-}
-
-/**
- * Where the path that `own` finds is below the mount that `mount` finds, if `file` can be read there. In a
- * container the path may be the host's, which is nowhere below our mount: then the mount itself is our group.
- */
-function locate({ proc, own, mount }: Hierarchy, file: string): string | undefined {
-  try {
-    const path = own.exec(readFileSync(join(proc, "self", "cgroup"), "utf8"))?.[1];
-    const folder = mount.exec(readFileSync(join(proc, "mounts"), "utf8"))?.[1];
-    if (path === undefined || folder === undefined) return undefined;
-    return [join(folder, path), folder].find((directory) => isAllowed(join(directory, file), constants.R_OK));
-  } catch {
-    return undefined; // no /proc: nothing to find out
-  }
 }
 
 function isAllowed(path: string, mode: number): boolean {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type MemoryCgroup, memoryCgroup } from "./cgroup.ts";
 
 /** Memory of a machine or a cgroup in bytes. */
@@ -56,19 +56,18 @@ function limitedMemory(proc: string): Memory[] {
   return group ? cgroupsMemory(group) : [];
 }
 
-/** That of a group and of those around it, up to the first one that cannot be seen or has no limits at all. */
-function cgroupsMemory({ version, directory }: MemoryCgroup): Memory[] {
+/** That of each limited one of a group and those around it. */
+function cgroupsMemory({ version, groups }: MemoryCgroup): Memory[] {
   const files = FILES[version];
-  const found: Memory[] = [];
-  for (let at = directory; ; at = dirname(at)) {
-    const limit = readIfThere(join(at, files.limit));
-    if (limit === undefined) return found;
-    if (limit.trim() === "max") continue;
-    const usage = Number(readFileSync(join(at, files.usage), "latin1"));
-    const stat = readFileSync(join(at, "memory.stat"), "latin1");
+  return groups.flatMap((group) => {
+    const limit = readIfThere(join(group, files.limit));
+    // Version 2 has no such file in the outermost group.
+    if (limit === undefined || limit.trim() === "max") return [];
+    const usage = Number(readFileSync(join(group, files.usage), "latin1"));
+    const stat = readFileSync(join(group, "memory.stat"), "latin1");
     const line = (name: string): number => numberIn(stat, new RegExp(`^${name} (\\d+)`, "m"));
-    found.push({ total: Number(limit), used: usage - line(files.idle), cache: line(files.cache) });
-  }
+    return [{ total: Number(limit), used: usage - line(files.idle), cache: line(files.cache) }];
+  });
 }
 
 function readIfThere(path: string): string | undefined {

@@ -1,5 +1,6 @@
 import { readFile, statfs } from "node:fs/promises";
 import type { FilePath } from "./file-access.ts";
+import { parseMountInfo } from "./mount-info.ts";
 import { asPath } from "./own-file-access.ts";
 import { ExpiringMap } from "../lib/expiring-map.ts";
 
@@ -18,16 +19,8 @@ async function isNetworkMount(path: FilePath): Promise<boolean> {
 const NETWORK_TYPES = /^(?:nfs|nfs4|cifs|smb3|smbfs|9p|ceph|fuse|fuseblk|fuse\..*)$/;
 
 async function networkMountPoints(): Promise<Set<string>> {
-  const points = new Set<string>();
-  for (const line of (await readFile("/proc/self/mountinfo", "latin1")).split("\n")) {
-    const [mount = "", source = ""] = line.split(" - ");
-    const point = mount.split(" ")[4];
-    if (point === undefined || !NETWORK_TYPES.test(source.split(" ")[0] ?? "")) continue;
-    points.add(
-      point.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
-    );
-  }
-  return points;
+  const mounts = parseMountInfo(await readFile("/proc/self/mountinfo", "latin1"));
+  return new Set(mounts.filter(({ type }) => NETWORK_TYPES.test(type)).map(({ point }) => point));
 }
 
 /** Where the file systems of other machines and programs are: their calls may hang, their changes come unannounced. */

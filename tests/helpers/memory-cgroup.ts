@@ -29,7 +29,7 @@ export function makeMemoryGroup(limitBytes: number): MemoryGroup | undefined {
     directory,
     procsFile: join(directory, "cgroup.procs"),
     // The kernel takes its time to forget who was in it.
-    [Symbol.asyncDispose]: () => until(() => isRemoved(directory)),
+    [Symbol.asyncDispose]: () => until(() => isGroupRemoved(directory)),
   };
   try {
     writeFileSync(join(directory, LIMIT_FILES[parent.version]), String(limitBytes));
@@ -47,12 +47,14 @@ export function canMakeMemoryGroups(): boolean {
   return group !== undefined;
 }
 
-function isRemoved(directory: string): boolean {
+/** Removes a group once nobody is in it; true when it is gone. */
+export function isGroupRemoved(directory: string): boolean {
   try {
     if (readFileSync(join(directory, "cgroup.procs"), "latin1") !== "") return false;
     rmdirSync(directory);
     return true;
   } catch (error) {
+    if (errnoName(error) === "ENOENT") return true;
     if (errnoName(error) === "EBUSY") return false;
     throw error;
   }

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
 import { hasFreeMemory, narrowestGroup } from "../../../src/host/memory.ts";
 import { REPOSITORY } from "../../helpers/daemon.ts";
+import { mountInfo } from "../../helpers/mount-info.ts";
 import { canMakeMemoryGroups, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
 
 const MIB = 2 ** 20;
@@ -29,7 +30,7 @@ function machine(availableKb: number, files: Record<string, string> = {}): strin
 
 const V2 = {
   "proc/self/cgroup": "0::/outer/own\n",
-  "proc/mounts": "cgroup2 ROOT/groups cgroup2 rw 0 0\n",
+  "proc/self/mountinfo": mountInfo({ point: "ROOT/groups", type: "cgroup2" }),
   "groups/outer/own/memory.events": "oom_kill 0\n",
 };
 const group = (max: string, current: number, cache: number) => (name: string) => ({
@@ -58,7 +59,7 @@ describe("memory is free when enough of it is available", () => {
     const [enough, tooLittle] = [900, 901].map((usage) =>
       machine(900, {
         "proc/self/cgroup": "4:memory:/own\n",
-        "proc/mounts": "cgroup ROOT/groups cgroup rw,memory 0 0\n",
+        "proc/self/mountinfo": mountInfo({ point: "ROOT/groups", type: "cgroup", options: "rw,memory" }),
         "groups/own/memory.oom_control": "oom_kill 0\n",
         "groups/own/memory.limit_in_bytes": "1000\n",
         "groups/own/memory.usage_in_bytes": `${usage}\n`,
@@ -92,10 +93,22 @@ describe("the cgroup that has the least memory", () => {
     expect(narrowestGroup(MACHINE, proc)).toMatchObject({ total: 800 });
   });
 
+  test("may be one around a group that does not have the controller", () => {
+    const { "groups/outer/own/memory.events": _, ...without } = V2;
+    const outer = { "groups/outer/memory.events": "oom_kill 0\n", ...v2("outer", "800") };
+    expect(
+      narrowestGroup(MACHINE, machine(900, { ...without, "groups/outer/own/cgroup.procs": "", ...outer })),
+    ).toEqual({
+      total: 800,
+      used: 500,
+      cache: 500,
+    });
+  });
+
   test("counts those below it in version 1", () => {
     const proc = machine(900, {
       "proc/self/cgroup": "4:memory:/own\n",
-      "proc/mounts": "cgroup ROOT/groups cgroup rw,memory 0 0\n",
+      "proc/self/mountinfo": mountInfo({ point: "ROOT/groups", type: "cgroup", options: "rw,memory" }),
       "groups/own/memory.oom_control": "oom_kill 0\n",
       "groups/own/memory.limit_in_bytes": "900\n",
       "groups/own/memory.usage_in_bytes": "700\n",

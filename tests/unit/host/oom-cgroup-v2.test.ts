@@ -4,20 +4,25 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { memoryCgroup } from "../../../src/host/cgroup.ts";
 import { OomWatch } from "../../../src/host/oom.ts";
+import { mountInfo } from "../../helpers/mount-info.ts";
 
 /*
  * Trees as the kernel's documentation of the unified hierarchy has them; the machine that runs this may have another. The root group
  * has no `memory.events`; those of a group count its descendants too, `memory.events.local` does not.
  */
-const MOUNTS = (mount: string): string => `proc /proc proc rw,nosuid 0 0
-cgroup2 ${mount} cgroup2 rw,nosuid,nodev,noexec,relatime,nsdelegate,memory_recursiveprot 0 0
-tmpfs /run tmpfs rw,nosuid,nodev 0 0
-`;
-const HYBRID_MOUNTS = (mount: string): string => `tmpfs ${mount} tmpfs ro,nosuid,nodev,noexec 0 0
-cgroup2 ${mount}/unified cgroup2 rw,nosuid,nodev,noexec,relatime,nsdelegate 0 0
-cgroup ${mount}/memory cgroup rw,nosuid,nodev,noexec,relatime,memory 0 0
-cgroup ${mount}/cpu,cpuacct cgroup rw,nosuid,nodev,noexec,relatime,cpu,cpuacct 0 0
-`;
+const MOUNTS = (mount: string): string =>
+  mountInfo(
+    { point: "/proc", type: "proc" },
+    { point: mount, type: "cgroup2", options: "rw,nsdelegate,memory_recursiveprot" },
+    { point: "/run", type: "tmpfs" },
+  );
+const HYBRID_MOUNTS = (mount: string): string =>
+  mountInfo(
+    { point: mount, type: "tmpfs" },
+    { point: `${mount}/unified`, type: "cgroup2", options: "rw,nsdelegate" },
+    { point: `${mount}/memory`, type: "cgroup", options: "rw,memory" },
+    { point: `${mount}/cpu,cpuacct`, type: "cgroup", options: "rw,cpu,cpuacct" },
+  );
 const EVENTS = (kills: number): string =>
   `low 0\nhigh 12\nmax 482\noom ${kills}\noom_kill ${kills}\noom_group_kill 0\n`;
 
@@ -32,7 +37,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "guestd-cgroup-v2-"));
   proc = join(folder, "proc");
   mount = join(folder, "cgroup");
-  write(join(proc, "mounts"), MOUNTS(mount));
+  write(join(proc, "self", "mountinfo"), MOUNTS(mount));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -61,7 +66,14 @@ describe("the memory cgroup of the unified hierarchy", () => {
     group("/system.slice");
     const directory = group("/system.slice/guestd.service");
     beIn("/system.slice/guestd.service");
-    expect(memoryCgroup(proc)).toEqual({ version: 2, directory, eventsFile: join(directory, "memory.events") });
+    expect(memoryCgroup(proc)).toMatchObject({ version: 2, directory, eventsFile: join(directory, "memory.events") });
+  });
+
+  test("is the nearest that has the controller", () => {
+    const directory = group("/system.slice");
+    write(join(mount, "system.slice", "guestd.service", "cgroup.procs"), "");
+    beIn("/system.slice/guestd.service");
+    expect(memoryCgroup(proc)).toMatchObject({ directory, groups: [directory, mount] });
   });
 
   test("is the mount itself in a container that is told the host's path", () => {
@@ -77,17 +89,17 @@ describe("the memory cgroup of the unified hierarchy", () => {
   });
 
   test("gives way to that of v1 where both are mounted: one of them has the controller", () => {
-    write(join(proc, "mounts"), HYBRID_MOUNTS(mount));
+    write(join(proc, "self", "mountinfo"), HYBRID_MOUNTS(mount));
     write(join(proc, "self", "cgroup"), "9:memory:/box\n4:cpu,cpuacct:/\n0::/box\n");
     write(join(mount, "unified", "box", "cgroup.procs"), "");
     const control = join(mount, "memory", "box", "memory.oom_control");
     write(control, "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
-    expect(memoryCgroup(proc)).toEqual({ version: 1, directory: dirname(control), eventsFile: control });
+    expect(memoryCgroup(proc)).toMatchObject({ version: 1, directory: dirname(control), eventsFile: control });
   });
 
   test("is none where nothing is mounted, or nothing is told", () => {
     beIn("/");
-    write(join(proc, "mounts"), "proc /proc proc rw 0 0\n");
+    write(join(proc, "self", "mountinfo"), mountInfo({ point: "/proc", type: "proc" }));
     expect(memoryCgroup(proc)).toBeUndefined();
     expect(memoryCgroup(join(folder, "nowhere"))).toBeUndefined();
   });

@@ -1,0 +1,25 @@
+/** A line of `/proc/self/mountinfo`. */
+export interface MountedFileSystem {
+  /** Which directory of the file system is shown at `point`. */
+  root: string;
+  point: string;
+  type: string;
+  /** Those of the file system, not of this mount. */
+  options: readonly string[];
+}
+
+/** All mounts in the order in which they were made: a later one hides an earlier one at the same point. */
+export function parseMountInfo(text: string): MountedFileSystem[] {
+  return text.split("\n").flatMap((line) => {
+    const [mount = "", fileSystem = ""] = line.split(" - ");
+    const [, , , root, point] = mount.split(" ");
+    const [type = "", , options = ""] = fileSystem.split(" ");
+    if (root === undefined || point === undefined) return [];
+    return [{ root: unescaped(root), point: unescaped(point), type, options: options.split(",") }];
+  });
+}
+
+/** Blanks and the like are written as `\040`. */
+function unescaped(path: string): string {
+  return path.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
