@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cgroupPlace } from "./cgroup-place.ts";
 
 export const RESOURCES = ["cpu", "memory", "io"] as const;
 
@@ -10,17 +11,27 @@ export interface Pressure {
   fullSeconds: number | undefined;
 }
 
-/** Stalls as the kernel counts them (PSI); none where it does not. `proc` is where it tells. */
+/**
+ * Stalls as the kernel counts them (PSI): those of this process's cgroup of version 2, else those of the machine; none where it
+ * does not. `proc` is where it tells.
+ */
 export function readPressure(proc = "/proc"): Pressure[] {
+  const group = cgroupPlace("unified", proc)?.directory;
   return RESOURCES.flatMap((resource) => {
-    try {
-      const text = readFileSync(join(proc, "pressure", resource), "latin1");
-      const some = secondsIn(text, "some");
-      return some === undefined ? [] : [{ resource, someSeconds: some, fullSeconds: secondsIn(text, "full") }];
-    } catch {
-      return []; // a kernel without it, or one that was told not to
-    }
+    const ofMachine = join(proc, "pressure", resource);
+    const files = group === undefined ? [ofMachine] : [join(group, `${resource}.pressure`), ofMachine];
+    return files.flatMap((file) => pressureIn(file, resource)).slice(0, 1);
   });
+}
+
+function pressureIn(file: string, resource: Pressure["resource"]): Pressure[] {
+  try {
+    const text = readFileSync(file, "latin1");
+    const some = secondsIn(text, "some");
+    return some === undefined ? [] : [{ resource, someSeconds: some, fullSeconds: secondsIn(text, "full") }];
+  } catch {
+    return []; // a kernel without it, or one that was told not to
+  }
 }
 
 /** `some avg10=0.00 avg60=0.00 avg300=0.00 total=12` in microseconds. */

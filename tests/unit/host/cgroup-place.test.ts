@@ -1,14 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
 import { cgroupPlace, groupsAround } from "../../../src/host/cgroup-place.ts";
-import { REPOSITORY, until } from "../../helpers/daemon.ts";
+import { until } from "../../helpers/daemon.ts";
 import { isGroupRemoved, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
 import { mountInfo } from "../../helpers/mount-info.ts";
+import { startObserver } from "../../helpers/observer.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -75,17 +73,11 @@ test("a nested memory cgroup is found where the mount shows a part of the real t
   if (!outer) return context.skip("no memory cgroup can be made here");
   const nested = join(outer.directory, "nested");
   mkdirSync(nested);
-  const script = `
-    const { memoryCgroup } = require(${JSON.stringify(join(REPOSITORY, "src", "host", "cgroup.ts"))});
-    require("node:fs").readSync(0, Buffer.alloc(1));
-    console.log(JSON.stringify(memoryCgroup()));`;
   const mount = cgroupPlace("memory")?.mount ?? cgroupPlace("unified")?.mount ?? "";
-  const inContainer = 'mount --bind "$1" "$2" && exec "$3" -e "$4"';
-  const argv = ["--mount", "sh", "-c", inContainer, "sh", outer.directory, mount, process.execPath, script];
-  const child = spawn("unshare", argv, { stdio: ["pipe", "pipe", "inherit"] });
-  writeFileSync(join(nested, "cgroup.procs"), String(child.pid));
-  child.stdin.end("\n");
-  expect(JSON.parse(await readText(child.stdout))).toMatchObject({ directory: join(mount, "nested") });
-  if (child.exitCode === null) await once(child, "exit");
+  const inContainer = 'mount --bind "$0" "$1" && shift && exec "$@"';
+  const through = ["unshare", "--mount", "sh", "-c", inContainer, outer.directory, mount];
+  const observer = startObserver({ file: "host/cgroup.ts", expression: "host.memoryCgroup()", through });
+  writeFileSync(join(nested, "cgroup.procs"), String(observer.pid));
+  expect(await observer.look()).toMatchObject({ directory: join(mount, "nested") });
   await until(() => isGroupRemoved(nested));
 });

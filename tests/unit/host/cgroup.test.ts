@@ -2,40 +2,21 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { type MemoryCgroup, memoryCgroup, writableCgroup } from "../../../src/host/cgroup.ts";
 import { killInCgroup } from "../../../src/host/cgroup-kill.ts";
 import { descendantsOf, isRunning, processState } from "../../../src/host/process-tree.ts";
 import { REPOSITORY, until } from "../../helpers/daemon.ts";
 import { canMakeMemoryGroups, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
+import { startObserver } from "../../helpers/observer.ts";
 import { createLauncher, isRoot, start } from "./programs.ts";
 
 const GIB = 2 ** 30;
-const SOURCE = join(REPOSITORY, "src", "host", "cgroup.ts");
+const SOURCE = join("host", "cgroup.ts");
 
 /** Once everything is loaded: the repository may be where others cannot look. */
 function becomeUser(uid: number): string {
   return `process.setgroups([]); process.setgid(${uid}); process.setuid(${uid});`;
-}
-
-/** What another process finds out about itself; it waits for a line of input before it looks. */
-function startObserver(uid?: number): { pid: number; look(): Promise<Record<string, unknown>> } {
-  const script = `
-    const { memoryCgroup, writableCgroup } = require(${JSON.stringify(SOURCE)});
-    ${uid === undefined ? "" : becomeUser(uid)}
-    require("node:fs").readSync(0, Buffer.alloc(1));
-    console.log(JSON.stringify({ memory: memoryCgroup(), writable: writableCgroup() }));`;
-  const child = spawn(process.execPath, ["-e", script], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  return {
-    pid: child.pid ?? 0,
-    async look() {
-      child.stdin.end("\n");
-      return JSON.parse(await readText(child.stdout)) as Record<string, unknown>;
-    },
-  };
 }
 
 describe("the memory cgroup", () => {
@@ -47,15 +28,17 @@ describe("the memory cgroup", () => {
 
   test.skipIf(!canMakeMemoryGroups())("is the one that this process is in, not the one above", async () => {
     await using group = makeMemoryGroup(GIB) as NonNullable<ReturnType<typeof makeMemoryGroup>>;
-    const observer = startObserver();
+    const observer = startObserver({ file: SOURCE, expression: "host.memoryCgroup()" });
     writeFileSync(group.procsFile, String(observer.pid));
-    expect((await observer.look())["memory"]).toMatchObject({ directory: group.directory });
+    expect(await observer.look()).toMatchObject({ directory: group.directory });
   });
 });
 
 describe("a cgroup that groups can be made in", () => {
   test.skipIf(!isRoot)("is none for somebody who may not write there", async () => {
-    expect((await startObserver(65_534).look())["writable"]).toBeUndefined();
+    const expression = "host.writableCgroup() ?? null";
+    const observer = startObserver({ file: SOURCE, expression, setUp: becomeUser(65_534) });
+    expect(await observer.look()).toBeNull();
   });
 
   test.skipIf(!writableCgroup())("is a folder of the unified hierarchy", () => {

@@ -1,14 +1,11 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
 import { type CpuReading, readCpu } from "../../../src/host/cpu.ts";
 import { makeCpuGroup } from "../../helpers/cpu-cgroup.ts";
-import { REPOSITORY } from "../../helpers/daemon.ts";
 import { mountInfo } from "../../helpers/mount-info.ts";
+import { startObserver } from "../../helpers/observer.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -118,14 +115,10 @@ describe("processor time", () => {
 });
 
 describe("of this machine, processor time", () => {
-  const script = `
-    const { readCpu } = require(${JSON.stringify(join(REPOSITORY, "src", "host", "cpu.ts"))});
-    require("node:fs").readSync(0, Buffer.alloc(1));
-    console.log(JSON.stringify(readCpu()));`;
+  const CPU = { file: "host/cpu.ts", expression: "host.readCpu()" };
 
-  test("is that of one processor for a program that is bound to it", () => {
-    const argv = ["--cpu-list", "0", process.execPath, "-e", script];
-    const reading = JSON.parse(execFileSync("taskset", argv, { input: "\n", encoding: "utf8" })) as CpuReading;
+  test("is that of one processor for a program that is bound to it", async () => {
+    const reading = (await startObserver({ ...CPU, through: ["taskset", "--cpu-list", "0"] }).look()) as CpuReading;
     expect(reading).toEqual({ processors: 1, usedMs: expect.any(Number) });
     expect(reading.usedMs).toBeGreaterThan(0);
   });
@@ -133,12 +126,10 @@ describe("of this machine, processor time", () => {
   test("is a part of a processor in a cgroup that leaves no more", async (context) => {
     await using group = makeCpuGroup(0.5);
     if (!group) return context.skip("no cgroup for processor time can be made here");
-    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
-    group.add(child.pid ?? 0);
-    child.stdin.end("\n");
-    const reading = JSON.parse(await readText(child.stdout)) as CpuReading;
+    const observer = startObserver(CPU);
+    group.add(observer.pid);
+    const reading = (await observer.look()) as CpuReading;
     expect(reading).toEqual({ processors: 0.5, usedMs: expect.any(Number) });
     expect(reading.usedMs).toBeLessThan(60_000);
-    if (child.exitCode === null) await once(child, "exit");
   });
 });
