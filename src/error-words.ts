@@ -54,6 +54,10 @@ export const REASON_WORDS: Readonly<
     when: "without a token: the Host header is no name of this machine; see --allowed-host",
   },
   idempotency_mismatch: { codes: ["invalid_argument"], when: "the Idempotency-Key was used for another request" },
+  identity_missing: {
+    codes: ["failed_precondition"],
+    when: "a commit or tag needs a name and an address of who makes it: give author, or set user.name and user.email",
+  },
   is_directory: { codes: ["invalid_argument"], when: "a file is wanted, a directory is there" },
   kernel_unavailable: {
     codes: ["unavailable"],
@@ -77,7 +81,10 @@ export const REASON_WORDS: Readonly<
   not_found: { codes: ["not_found"], when: "git knows no such repository, branch, commit, remote or file" },
   not_initialized: { codes: ["unauthenticated"], when: "on a public address without a token, before the first /init" },
   not_regular_file: { codes: ["failed_precondition"], when: "a file is wanted, a device, socket or pipe is there" },
-  nothing_to_commit: { codes: ["failed_precondition"], when: "the index is as the last commit: add what has changed" },
+  nothing_to_commit: {
+    codes: ["failed_precondition"],
+    when: "there is nothing to commit, for which add takes it into the index, or nothing to stash",
+  },
   origin_not_allowed: {
     codes: ["permission_denied"],
     when: "without a token: a web page of another machine asks; see --allowed-host",

@@ -36,6 +36,7 @@ export type ErrorReason =
   | "host_key"
   | "host_not_allowed"
   | "idempotency_mismatch"
+  | "identity_missing"
   | "is_directory"
   | "kernel_unavailable"
   | "lock"

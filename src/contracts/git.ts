@@ -1,27 +1,7 @@
 import * as v from "valibot";
+import { Author, Branch, File, Flag, Path, Place, Remote, Text, Timeout, User, Word } from "./git-words.ts";
 import { noList } from "./json-object.ts";
 import { QueryNumber, Switch } from "./runs.ts";
-
-/** What git would take for an option is none of what it is meant to be. */
-const Word = v.pipe(
-  v.string(),
-  v.nonEmpty(),
-  v.check((text) => !text.startsWith("-"), "must not begin with -"),
-);
-/** One name, and no refspec: with + or : it would say more than it seems to. */
-const Branch = v.pipe(Word, v.regex(/^[^+:][^:]*$/, "must be a name without : and without + in front"));
-/** The name of a remote. An address goes with a clone; here it would be in git's arguments, with what secrets it has. */
-const Remote = v.pipe(
-  Word,
-  v.regex(/^(?!\/)(?!.*\.\.)[^:@]+$/s, "must be the name of a remote: without : and @ and .. and no / in front"),
-);
-const User = v.optional(
-  v.pipe(v.string(), v.description("whose repository this is; Basic authentication says it too")),
-);
-const Path = v.pipe(v.string(), v.nonEmpty(), v.description("absolute, or relative to the user's home"));
-const Timeout = v.optional(
-  v.pipe(v.number(), v.integer(), v.minValue(1), v.description("git is ended after this long; ms")),
-);
 
 export const Credentials = v.pipe(
   v.strictObject({
@@ -37,7 +17,7 @@ const AllowFile = v.optional(
 
 export const CloneBody = noList(
   v.strictObject({
-    url: v.pipe(v.string(), v.nonEmpty(), v.description("https, http, ssh or git; credentials in it are taken out")),
+    url: v.pipe(Text, v.description("https, http, ssh or git; credentials in it are taken out")),
     path: v.optional(Path),
     branch: v.optional(Branch),
     depth: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description("commits of history"))),
@@ -61,15 +41,12 @@ export const InitBody = noList(
   }),
 );
 
-const Place = { path: Path, user: User, timeoutMs: Timeout };
 const Server = {
   ...Place,
   allowFile: AllowFile,
   remote: v.optional(v.pipe(Remote, v.description("name of a remote; origin"))),
   credentials: v.optional(Credentials),
 };
-const Flag = v.optional(v.boolean());
-
 export const FetchBody = noList(
   v.strictObject({
     ...Server,
@@ -90,6 +67,7 @@ export const PullBody = noList(
       ),
       "ff-only",
     ),
+    author: Author,
   }),
 );
 export const PushBody = noList(
@@ -104,22 +82,14 @@ export const PushBody = noList(
 export const AddBody = noList(
   v.strictObject({
     ...Place,
-    files: v.optional(
-      v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1), v.description("everything unless given")),
-    ),
+    files: v.optional(v.pipe(v.array(File), v.minLength(1), v.description("everything unless given"))),
   }),
 );
-const Name = v.pipe(v.string(), v.regex(/^[^<>\p{Cc}]+$/u, "must be without < and > and control characters"));
 export const CommitBody = noList(
   v.strictObject({
     ...Place,
-    message: v.pipe(v.string(), v.nonEmpty()),
-    author: v.optional(
-      v.pipe(
-        v.strictObject({ name: Name, email: Name }),
-        v.description("also the committer; as configured unless given"),
-      ),
-    ),
+    message: Text,
+    author: Author,
     all: v.optional(v.pipe(v.boolean(), v.description("everything that git knows and that has changed"))),
     amend: Flag,
     allowEmpty: Flag,
@@ -150,7 +120,7 @@ export const ResetBody = noList(
 export const RestoreBody = noList(
   v.strictObject({
     ...Place,
-    files: v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1)),
+    files: v.pipe(v.array(File), v.minLength(1)),
     staged: v.optional(v.pipe(v.boolean(), v.description("the index instead of the files"))),
     source: v.optional(v.pipe(Word, v.description("a commit; the index unless given"))),
   }),
@@ -161,7 +131,8 @@ export const TagBody = noList(
     ...Place,
     name: Branch,
     start: v.optional(Word),
-    message: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("makes it an object of its own"))),
+    message: v.optional(v.pipe(Text, v.description("makes it an object of its own"))),
+    author: Author,
   }),
 );
 export const RefsQuery = v.object({ path: Path, user: User });
@@ -175,7 +146,7 @@ export const DiffQuery = v.object({
   staged: v.optional(v.pipe(Switch, v.description("the index against the last commit"))),
   from: v.optional(v.pipe(Word, v.description("a commit to compare with"))),
   to: v.optional(Word),
-  file: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  file: v.optional(File),
   user: User,
 });
 export const ShowQuery = v.object({ path: Path, ref: v.optional(Word, "HEAD"), user: User });
@@ -189,7 +160,7 @@ export const StatusQuery = v.object({
 export const LogQuery = v.object({
   path: Path,
   ref: v.optional(v.pipe(Word, v.description("branch, tag, commit or range"))),
-  file: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("only commits that have changed it"))),
+  file: v.optional(v.pipe(File, v.description("only commits that have changed it"))),
   limit: v.optional(v.pipe(QueryNumber, v.minValue(1), v.maxValue(10_000)), "100"),
   skip: v.optional(QueryNumber, "0"),
   user: User,

@@ -6,16 +6,25 @@ interface Kind {
   code: ErrorCode;
   reason?: ErrorReason;
   hint?: string;
+  /** In place of git's words, where these are a page of advice on command lines. */
+  words?: string;
 }
 
 /** What git says when it fails, in English; the first that fits is it, so what is a cause of others comes before them. */
 const KINDS: readonly Kind[] = [
   { pattern: /No space left on device|Disk quota exceeded/, code: "resource_exhausted", reason: "no_space" },
   {
-    pattern: /\.lock': File exists|Another git process seems to be running/,
+    pattern: /\.lock': File exists|could not lock .*: File exists|Another git process seems to be running/,
     code: "aborted",
     reason: "lock",
     hint: "another git works here, or one that was killed has left its lock",
+  },
+  {
+    pattern: /[Pp]lease tell me who you are|identity unknown|empty ident name|auto-detection is disabled/,
+    code: "failed_precondition",
+    reason: "identity_missing",
+    words: "it has no name and address of who commits",
+    hint: "give author, or set user.name and user.email: POST /v1/git/config",
   },
   {
     pattern: /detected dubious ownership/,
@@ -23,7 +32,8 @@ const KINDS: readonly Kind[] = [
     hint: "name its owner with user, or add the directory to safe.directory",
   },
   {
-    pattern: /not a git repository|not in a git directory|must be run in a work tree/i,
+    pattern:
+      /not a git repository|not in a git directory|must be run in a work tree|only be used inside a git repository/i,
     code: "failed_precondition",
     reason: "not_a_repository",
   },
@@ -43,7 +53,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /repository .* not found|returned error: 404|repository .* does not exist|Remote branch .* not found|couldn't find remote ref|(?:branch|tag) '.*' not found|does not appear to be a git repository|No such remote|unknown revision|as a valid (?:revision|object)|bad revision|did not match any|not a valid (?:object|ref)|invalid reference|src refspec .* does not match|does not have any commits yet|remote error: access denied or repository not exported/i,
+      /repository .* not found|returned error: 404|repository .* does not exist|Remote branch .* not found|couldn't find remote ref|(?:branch|tag) '.*' not found|does not appear to be a git repository|No such remote|unknown revision|as a valid (?:revision|object)|bad revision|did not match any|not a valid (?:object|ref)|log for '.*' only has|invalid reference|src refspec .* does not match|does not have any commits yet|remote error: access denied or repository not exported/i,
     code: "not_found",
     reason: "not_found",
   },
@@ -54,7 +64,8 @@ const KINDS: readonly Kind[] = [
     reason: "network",
   },
   {
-    pattern: /would be overwritten|local changes|uncommitted changes|unstaged changes|contains modified|Dirty index/i,
+    pattern:
+      /would be overwritten|local changes|uncommitted changes|unstaged changes|contains modified|Dirty index|could not restore untracked files/i,
     code: "failed_precondition",
     reason: "dirty",
     hint: "commit, stash or restore what has changed first",
@@ -98,7 +109,7 @@ export function gitFailure({ exitCode, stdout, stderr }: GitOutcome, credentials
   }
   const said = `${stderr}\n${stdout}`;
   const kind = KINDS.find(({ pattern }) => pattern.test(said));
-  const message = messageOf(stderr) || messageOf(stdout) || `it ended with exit code ${exitCode}`;
+  const message = kind?.words || messageOf(stderr) || messageOf(stdout) || `it ended with exit code ${exitCode}`;
   const text = redacted(message, credentials).slice(0, MAX_MESSAGE_CHARACTERS);
   return new SandboxError(kind?.code ?? "failed_precondition", `git: ${text}`, {
     ...(kind?.reason && { reason: kind.reason }),

@@ -1,5 +1,7 @@
 import { SandboxError } from "../errors.ts";
+import { type Author, committerVariables } from "./author.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
+import { literal } from "./pathspec.ts";
 import { LOG_OPTIONS, readLog } from "./read-log.ts";
 import { type FileChange, readNumstat } from "./read-numstat.ts";
 import { readRefs, REF_FORMAT, type Ref } from "./read-refs.ts";
@@ -29,6 +31,8 @@ export interface NewRef extends Where {
   start?: string | undefined;
   /** Of a tag that is an object of its own. */
   message?: string | undefined;
+  /** Of such a tag; as configured unless given. */
+  author?: Author | undefined;
 }
 
 const DIFF = ["--no-color", "--no-ext-diff", "--no-textconv"];
@@ -45,7 +49,7 @@ export class History {
   /** @throws SandboxError not_a_repository, not_found */
   async diff({ isStaged, from, to, file, ...where }: DiffRequest): Promise<Changes> {
     const commits = [from, to].filter((commit) => commit !== undefined);
-    const what = [...(isStaged ? ["--cached"] : []), ...commits, "--", ...(file === undefined ? [] : [file])];
+    const what = [...(isStaged ? ["--cached"] : []), ...commits, "--", ...(file === undefined ? [] : [literal(file)])];
     return this.#use(where, (run) => changes(run, ["diff"], what));
   }
 
@@ -66,9 +70,10 @@ export class History {
   }
 
   /** Makes a branch or tag; nothing else is checked out. @throws SandboxError already_exists, not_found */
-  async addRef({ kind, name, start, message, ...where }: NewRef): Promise<void> {
+  async addRef({ kind, name, start, message, author, ...where }: NewRef): Promise<void> {
     const options = message === undefined ? [] : ["--annotate", `--message=${message}`];
-    await this.#use(where, (run) => run([COMMAND[kind], ...options, name, ...(start === undefined ? [] : [start])]));
+    const what = [...options, name, ...(start === undefined ? [] : [start])];
+    await this.#use(where, (run) => run([COMMAND[kind], ...what]), committerVariables(author));
   }
 
   /** @throws SandboxError not_found; failed_precondition for a branch that is in use, or unless `isForced` not merged */
@@ -82,12 +87,17 @@ export class History {
     await this.#use(where, (run) => run([COMMAND[kind], ...options, name]));
   }
 
-  async #use<T>({ path, user, signal }: Where, work: (run: RunGit) => Promise<T>): Promise<T> {
-    return this.#program.use({ user, signal, cwd: path }, work);
+  async #use<T>(
+    { path, user, signal }: Where,
+    work: (run: RunGit) => Promise<T>,
+    env: Record<string, string> = {},
+  ): Promise<T> {
+    return this.#program.use({ user, signal, cwd: path, env }, work);
   }
 }
 
-async function changes(run: RunGit, command: readonly string[], what: readonly string[]): Promise<Changes> {
+/** `command` shows changes; `what` says which. */
+export async function changes(run: RunGit, command: readonly string[], what: readonly string[]): Promise<Changes> {
   const files = readNumstat(await run([...command, ...DIFF, "--numstat", "-z", ...what]));
   return { files, patch: await run([...command, ...DIFF, "--patch", ...what]) };
 }

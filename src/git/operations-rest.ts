@@ -12,7 +12,7 @@ const FAILURES: Readonly<Record<number, AnswerDoc>> = {
   400: { description: "an address, path or body that cannot be" },
   403: { description: "auth_failed, host_key, or not with the rights of the user" },
   404: { description: "not_found: no such repository, directory, branch or commit" },
-  409: { description: "conflict, dirty, lock, non_fast_forward or not_a_repository" },
+  409: { description: "conflict, dirty, identity_missing, lock, non_fast_forward or not_a_repository" },
   503: { description: "network: the server cannot be reached, or there is no git here" },
 };
 

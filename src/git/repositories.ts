@@ -6,6 +6,7 @@ import type { Launcher } from "../host/launcher.ts";
 import { type Address, readAddress } from "./address.ts";
 import type { GitProgram } from "./git-program.ts";
 import { lookAt } from "./look.ts";
+import { literal } from "./pathspec.ts";
 import { LOG_OPTIONS, readLog } from "./read-log.ts";
 import type { CloneRequest, Commit, Head, Status, Where } from "./types.ts";
 
@@ -77,7 +78,7 @@ export class Repositories {
     return this.#program.use({ user, signal, cwd: path }, async (run) => {
       const bounds = [`--max-count=${maxCount}`, `--skip=${skip}`];
       const range = ref === undefined ? [] : ["--end-of-options", ref];
-      const paths = file === undefined ? [] : [file];
+      const paths = file === undefined ? [] : [literal(file)];
       try {
         return readLog(await run(["log", ...LOG_OPTIONS, ...bounds, ...range, "--", ...paths]));
       } catch (error) {

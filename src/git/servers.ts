@@ -1,5 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import { bind } from "./address.ts";
+import { type Author, authorVariables, committerVariables } from "./author.ts";
 import type { GitProgram, GitUse } from "./git-program.ts";
 import { lookAt } from "./look.ts";
 import type { Head, RemoteAsking } from "./types.ts";
@@ -24,6 +25,8 @@ export interface PullRequest extends ServerRequest {
   branch?: string | undefined;
   /** What to do when both sides have new commits: refuse, merge them or put ours on top. */
   strategy: "ff-only" | "merge" | "rebase";
+  /** Of a merge commit; of a rebase only who commits. As configured unless given. */
+  author?: Author | undefined;
 }
 
 export interface PushRequest extends ServerRequest {
@@ -59,14 +62,24 @@ export class Servers {
 
   /**
    * Fetches, then brings what is checked out up to date; hooks run in the second part alone, which has no credentials.
-   * @throws SandboxError non_fast_forward, conflict (which stays for the caller to resolve), dirty
+   * @throws SandboxError non_fast_forward, conflict (which stays for the caller to resolve), dirty, identity_missing
    */
   async pull(request: PullRequest): Promise<Head> {
-    const { strategy, path, user, signal } = request;
+    const { strategy, author, path, user, signal } = request;
     const { remote, branch, from } = await this.#source(request);
     await this.#fetch({ ...request, remote }, [], branch);
     const options = strategy === "rebase" ? ["rebase"] : ["merge", strategy === "merge" ? "--no-edit" : "--ff-only"];
-    await this.#program.use({ user, signal, cwd: path }, (run) => run([...options, from]));
+    const env = strategy === "rebase" ? committerVariables(author) : authorVariables(author);
+    await this.#program.use({ user, signal, cwd: path, env }, async (run) => {
+      try {
+        await run([...options, from]);
+      } catch (error) {
+        const isStuck = strategy === "rebase" && error instanceof SandboxError && error.reason === "identity_missing";
+        // Git notices it in the middle, where nothing is left that a caller could resolve.
+        if (isStuck) await run(["rebase", "--abort"]);
+        throw error;
+      }
+    });
     return this.#head(request);
   }
 

@@ -42,6 +42,8 @@ export function gitOptions({ hasCredentials, runsHooks }: GitRights): string[] {
     // Nothing is left behind in the background, with our pipes and beyond the call's end.
     "gc.autoDetach=false",
     "maintenance.autoDetach=false",
+    // Nobody commits under a name that git has made up of the account's and the machine's, which it can do on some machines only.
+    "user.useConfigOnly=true",
     ...(runsHooks ? [] : ["core.hooksPath=/dev/null"]),
     // The question names the server alone: an answer is for no more and no less.
     ...(hasCredentials ? ["credential.useHttpPath=false"] : []),

@@ -1,5 +1,7 @@
+import { type Author, authorVariables } from "./author.ts";
 import type { GitProgram } from "./git-program.ts";
 import { lookAt } from "./look.ts";
+import { literal } from "./pathspec.ts";
 import type { Head, Where } from "./types.ts";
 
 export interface AddRequest extends Where {
@@ -10,7 +12,7 @@ export interface AddRequest extends Where {
 export interface CommitRequest extends Where {
   message: string;
   /** Also who commits; as the repository's settings say unless given. */
-  author?: { name: string; email: string } | undefined;
+  author?: Author | undefined;
   /** Everything that git knows and that has changed. */
   isAll?: boolean | undefined;
   isAmending?: boolean | undefined;
@@ -48,7 +50,7 @@ export class WorkTree {
 
   /** Takes changed, new and removed files into the index. @throws SandboxError not_found, lock */
   async add({ files, ...where }: AddRequest): Promise<Head> {
-    await this.#run(where, ["add", "--all", "--", ...(files ?? [":/"])]);
+    await this.#run(where, ["add", "--all", "--", ...(files?.map(literal) ?? [":/"])]);
     return this.#head(where);
   }
 
@@ -62,7 +64,7 @@ export class WorkTree {
       // An amended commit keeps its author unless told otherwise.
       ...(author ? [`--author=${author.name} <${author.email}>`] : []),
     ];
-    await this.#run(where, ["commit", ...options, `--message=${message}`], author && committer(author));
+    await this.#run(where, ["commit", ...options, `--message=${message}`], authorVariables(author));
     return this.#head(where);
   }
 
@@ -82,7 +84,7 @@ export class WorkTree {
   /** Puts files, or what the index has of them, back. @throws SandboxError not_found */
   async restore({ files, isStaged, source, ...where }: RestoreRequest): Promise<Head> {
     const options = [...(isStaged ? ["--staged"] : []), ...(source === undefined ? [] : [`--source=${source}`])];
-    await this.#run(where, ["restore", ...options, "--", ...files]);
+    await this.#run(where, ["restore", ...options, "--", ...files.map(literal)]);
     return this.#head(where);
   }
 
@@ -94,8 +96,4 @@ export class WorkTree {
     const { files: _files, ...head } = await lookAt(this.#program, where, ["--untracked-files=no"]);
     return head;
   }
-}
-
-function committer({ name, email }: { name: string; email: string }): Record<string, string> {
-  return { GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email };
 }

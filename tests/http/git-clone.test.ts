@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
 import { startGitServer } from "../helpers/git-server.ts";
 import { formsOf, processesWith, watchProcesses } from "../helpers/secret-search.ts";
-import { ask, findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
+import { ask, findSecret, type GitPlace, SECRET, setVariables, startGitPlace } from "./git-place.ts";
 
 let place: GitPlace;
 beforeAll(async () => void (place = await startGitPlace()));
@@ -14,13 +14,6 @@ afterAll(async () => place[Symbol.asyncDispose]());
 const at = (name: string): string => join(place.folder, name);
 const clone = (name: string, more: object = {}) =>
   ask(place, "clone", { url: place.url(), path: at(name), user: "user", credentials: SECRET, ...more });
-
-/** Variables of all programs. */
-async function setVariables(envVars: Record<string, string>): Promise<void> {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await place.daemon.fetch("/init", { method: "POST", headers, body: JSON.stringify({ envVars }) });
-  expect(answer.status).toBe(204);
-}
 
 describe("POST /v1/git/clone", () => {
   test("clones with credentials, which are nowhere during it and after it", async () => {
@@ -120,9 +113,9 @@ describe("POST /v1/git/clone", () => {
     mkdirSync(at("xdg/git"), { recursive: true });
     writeFileSync(at("template/hooks/post-checkout"), `#!/bin/sh\ntouch ${at("hooked")}\n`, { mode: 0o755 });
     writeFileSync(at("xdg/git/config"), `[init]\n\ttemplateDir = ${at("template")}\n`);
-    await setVariables({ XDG_CONFIG_HOME: at("xdg") });
+    await setVariables(place, { XDG_CONFIG_HOME: at("xdg") });
     expect((await clone("unhooked")).status).toBe(200);
-    await setVariables({});
+    await setVariables(place, {});
     expect([existsSync(at("unhooked/.git/hooks/post-checkout")), existsSync(at("hooked"))]).toEqual([true, false]);
   });
 });

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { filesWith, formsOf, processesWith } from "../helpers/secret-search.ts";
 import { type GitServer, seedRepository, startGitServer } from "../helpers/git-server.ts";
@@ -50,6 +51,12 @@ export function findSecret({ folder, stateDir, server, daemon }: GitPlace, secre
     ...processesWith(forms),
     ...forms.filter((form) => log.includes(form.toString())).map(() => "log"),
   ];
+}
+
+/** Variables of all programs, from now on. */
+export async function setVariables(place: GitPlace, envVars: Record<string, string>): Promise<void> {
+  const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ envVars }) };
+  expect((await place.daemon.fetch("/init", init)).status).toBe(204);
 }
 
 export interface Answer {
