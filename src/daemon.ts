@@ -13,8 +13,11 @@ import { nativeFilesRoutes } from "./filesystem/native/rest.ts";
 import { filesRoutes } from "./filesystem/rest.ts";
 import { entryInfo, filesystemRpcRoutes } from "./filesystem/rpc.ts";
 import { gitChangesRoutes } from "./git/changes-rest.ts";
+import { gitConfigurationRoutes } from "./git/configuration-rest.ts";
 import { gitHistoryRoutes } from "./git/history-rest.ts";
+import { gitRemotesRoutes } from "./git/remotes-rest.ts";
 import { gitRoutes } from "./git/rest.ts";
+import { gitStashRoutes } from "./git/stash-rest.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
 import { codeRoutes } from "./kernels/code-rest.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
@@ -104,6 +107,9 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...gitRoutes(git.repositories),
     ...gitChangesRoutes(git),
     ...gitHistoryRoutes(git.history),
+    ...gitStashRoutes(git.stashes),
+    ...gitRemotesRoutes(git.remotes),
+    ...gitConfigurationRoutes(git.configuration),
   ];
   return routes;
 }

@@ -11,10 +11,13 @@ import { MetadataStore } from "./filesystem/metadata.ts";
 import { PartialWrites } from "./filesystem/partial-writes.ts";
 import { Uploads } from "./filesystem/uploads.ts";
 import { CallSocket } from "./git/call/call-socket.ts";
+import { Configuration } from "./git/configuration.ts";
 import { GitProgram } from "./git/git-program.ts";
 import { History } from "./git/history.ts";
+import { Remotes } from "./git/remotes.ts";
 import { Repositories } from "./git/repositories.ts";
 import { Servers } from "./git/servers.ts";
+import { Stashes } from "./git/stashes.ts";
 import { WorkTree } from "./git/work-tree.ts";
 import { loadBase64 } from "./host/base64/base64.ts";
 import { programPath } from "./host/env.ts";
@@ -156,7 +159,7 @@ function createGit(
   config: Config,
   stateDir: string,
   deps: { launcher: Launcher; exec: ExecContext },
-): { repositories: Repositories; servers: Servers; workTree: WorkTree; history: History } {
+) {
   const source = join(config.root, "dist", "guestd-call");
   const calls = stack.use(new CallSocket({ folder: join(stateDir, "git"), source }));
   const program = new GitProgram({ ...deps, calls });
@@ -165,6 +168,9 @@ function createGit(
     servers: new Servers({ program }),
     workTree: new WorkTree({ program }),
     history: new History({ program }),
+    stashes: new Stashes({ program }),
+    remotes: new Remotes({ program }),
+    configuration: new Configuration({ program }),
   };
 }
 

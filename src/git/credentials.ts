@@ -15,6 +15,9 @@ export interface BoundCredentials extends Credentials {
 /** `name@host:port`, with nothing that some readers of addresses take for the end of it and others do not. */
 const AUTHORITY = /^(?:[^@/\\?#'\s]*@)?([^@/\\?#'%\s\p{Cc}]+)$/u;
 
+/** As `http.extraHeader` may have it. */
+const AUTHORIZATION = /^(\s*(?:proxy-)?authorization\s*:\s*)\S.*$/is;
+
 /**
  * The answer to a question of git's (`Password for 'https://name@host': `), or undefined: a secret goes to the protocol, host and
  * port that it was given for and to nobody else, whatever a redirect, a submodule or a setting made git ask for.
@@ -29,9 +32,25 @@ export function answerTo(prompt: string, credentials: BoundCredentials): string 
   return what === "Username" ? credentials.username : credentials.password;
 }
 
+/** `text` with `***` for what stands before the last `@` of an address in it, all of which may be a secret; for ssh it is a name. */
+export function withoutUserinfo(text: string): string {
+  return text.replaceAll(/\b(\w+):\/\/([^/\s]+)@/g, (address, protocol: string, userinfo: string) =>
+    protocol.endsWith("ssh") && !userinfo.includes(":") ? address : `${protocol}://***@`,
+  );
+}
+
+/** Whether what is kept under `key` would hold a secret that others could read: in an address, or in a header. */
+export function isSecret(key: string, value: string): boolean {
+  return [key, value].some((text) => withoutUserinfo(text) !== text) || AUTHORIZATION.test(value);
+}
+
+/** A setting as it is shown. */
+export function withoutSecrets(text: string): string {
+  return withoutUserinfo(text).replace(AUTHORIZATION, "$1***");
+}
+
 /** `text` without the secret and without whatever stands before the `@` of an address. */
 export function redacted(text: string, credentials: Credentials | undefined): string {
   const secrets = [credentials?.password, encodeURIComponent(credentials?.password ?? "")].filter((secret) => secret);
-  const withoutSecrets = secrets.reduce<string>((rest, secret) => rest.replaceAll(secret ?? "", "***"), text);
-  return withoutSecrets.replaceAll(/(\w:\/\/)[^/@\s]+@/g, "$1***@");
+  return withoutUserinfo(secrets.reduce<string>((rest, secret) => rest.replaceAll(secret ?? "", "***"), text));
 }

@@ -229,10 +229,14 @@ function terminateSoon(child: ProgramChild, graceMs: number): void {
   terminate(child, graceMs).catch(() => undefined);
 }
 
-/** simple-git has refused arguments of the caller's; anything else is a bug. */
+/** simple-git has refused arguments of the caller's, in the words of its options; anything else is a bug. */
 function refusal(error: unknown): unknown {
   if (!(error instanceof Error) || !("plugin" in error)) return error;
-  return new SandboxError("invalid_argument", `git: ${error.message}`, { cause: error });
+  const message = error.message.replace(/ without enabling \w+$/, "");
+  return new SandboxError("permission_denied", `git: ${message}`, {
+    hint: "what makes git run programs is for commands: POST /v1/run",
+    cause: error,
+  });
 }
 
 function tooMuch(limit: number): SandboxError {

@@ -1,3 +1,5 @@
+import type { Stash } from "./read-stashes.ts";
+import type { Remote } from "./remotes.ts";
 import type { Commit, Status } from "./types.ts";
 
 /** For people: as `git status --short --branch` has it. */
@@ -18,6 +20,21 @@ export function logText(commits: readonly Commit[]): string {
       const names = refs.length > 0 ? ` (${refs.join(", ")})` : "";
       return `${commit.slice(0, 10)} ${author.date.slice(0, 10)} ${author.name}: ${subject}${names}\n`;
     })
+    .join("");
+}
+
+/** For people: as `git stash list` has it. */
+export function stashesText(stashes: readonly Stash[]): string {
+  return stashes.map(({ index, message }) => `stash@{${index}}: ${message}\n`).join("");
+}
+
+/** For people: as `git remote --verbose` has it. */
+export function remotesText(remotes: readonly Remote[]): string {
+  return remotes
+    .flatMap(({ name, url, pushUrls }) => [
+      `${name}\t${url} (fetch)\n`,
+      ...pushUrls.map((pushUrl) => `${name}\t${pushUrl} (push)\n`),
+    ])
     .join("");
 }
 

@@ -49,5 +49,9 @@ test("what git says is told without secrets", () => {
   expect(redacted(said, credentials)).toBe(
     "fatal: https://***@host/x and *** and ***, also http://***@host and user@host",
   );
+  expect(redacted("at https://ada:p@ss@host/x@y", undefined)).toBe("at https://***@host/x@y");
+  expect(redacted("ssh://git@host/x and ssh://git:other@host/x", undefined)).toBe(
+    "ssh://git@host/x and ssh://***@host/x",
+  );
   expect(redacted("nothing", undefined)).toBe("nothing");
 });
