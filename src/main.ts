@@ -2,6 +2,7 @@ import { type Config, helpText, isLoopbackHost, readConfig, readVersion, UsageEr
 import { startDaemon } from "./daemon.ts";
 import { SandboxError } from "./errors.ts";
 import { PACKAGE_ROOT } from "./host/package-root.ts";
+import { awakeClock } from "./lib/awake-clock.ts";
 import { createLogger, descriptorSink, type Logger } from "./log.ts";
 
 /** After SIGTERM the daemon is gone by then, whatever resists. */
@@ -32,6 +33,7 @@ async function serve(config: Config): Promise<void> {
   process.umask(UMASK);
   // With a listener of ours Node's own, which opens a debugger to whoever may signal us, is never installed.
   process.on("SIGUSR1", () => undefined);
+  process.on("SIGCONT", () => awakeClock.noteContinued());
   const sink = descriptorSink(2);
   const log = createLogger({ level: config.logLevel, format: config.logFormat, write: (line) => sink.write(line) });
   reportBugs(log);

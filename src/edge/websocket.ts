@@ -11,6 +11,8 @@ import type { EdgeContext, EdgeEnv } from "./request-context.ts";
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Proxies cut connections that are silent for a minute. */
 const PING_MS = 25_000;
+/** A ping that comes later than this has been held up, most likely with all of us. */
+const LATE_MS = 500;
 const SWITCHING_PROTOCOLS = 101;
 /** Unsent output above this makes its source wait … */
 const HIGH_WATER_BYTES = 1024 * 1024;
@@ -24,6 +26,7 @@ export class Peer {
   readonly #socket: WebSocket;
   readonly #closed = new AbortController();
   #isAlive = true;
+  #pingedAt = performance.now();
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -84,7 +87,10 @@ export class Peer {
   }
 
   #ping(): void {
-    if (!this.#isAlive) return this.#socket.terminate();
+    const waitedMs = performance.now() - this.#pingedAt;
+    this.#pingedAt += waitedMs;
+    // When we were stopped meanwhile its answer has not been read yet.
+    if (!this.#isAlive && waitedMs < PING_MS + LATE_MS) return this.#socket.terminate();
     this.#isAlive = false;
     this.#socket.ping();
   }

@@ -2,6 +2,8 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { getPriority } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
+import { awakeClock } from "../lib/awake-clock.ts";
+import { ProgramClock } from "../lib/program-clock.ts";
 import type { OutputSink } from "./child.ts";
 import { reap } from "./libc.ts";
 import { Orphans } from "./orphans.ts";
@@ -36,6 +38,8 @@ export interface ProgramSpec {
 /** Starts programs through the shim and reaps the shims. One per daemon: it listens for SIGCHLD. */
 export class Launcher implements ShimHost, AsyncDisposable {
   readonly shimPath: string;
+  /** What limits of programs count by. */
+  readonly clock = new ProgramClock();
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #oomScoreAdj = Math.max(OOM_SCORE_ADJ, ownOomScoreAdj());
   readonly #niceness = getPriority() < 0 ? 0 : undefined;
@@ -125,9 +129,9 @@ export class Launcher implements ShimHost, AsyncDisposable {
 
   /** Nobody would reap them later. The timer keeps this process alive so long. */
   async #reapRest(): Promise<void> {
-    const deadline = performance.now() + REAP_WAIT_MS;
+    const deadline = awakeClock.now() + REAP_WAIT_MS;
     this.#reapExiting();
-    while (this.#exiting.size > 0 && performance.now() < deadline) {
+    while (this.#exiting.size > 0 && awakeClock.now() < deadline) {
       await pause(1);
       this.#reapExiting();
     }

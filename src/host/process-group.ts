@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { errnoName, fromErrno, SandboxError } from "../errors.ts";
 import { delay } from "../lib/abort.ts";
+import { awakeClock } from "../lib/awake-clock.ts";
 import { killInCgroup } from "./cgroup-kill.ts";
 import type { SignalName } from "./child.ts";
 import { descendantsOf, isRunning, processGroupOf, processState } from "./process-tree.ts";
@@ -63,13 +64,13 @@ export async function signalProcess(
   if (alive !== undefined) {
     throw new SandboxError("permission_denied", `not permitted to send ${signal} to process ${alive}`);
   }
-  const deadline = performance.now() + options.waitMs;
+  const deadline = awakeClock.now() + options.waitMs;
   if (signal === "SIGKILL" && options.scope === "tree") {
     await killTree(child, end, { deadline, reached: signaled });
     return { signaled: [...signaled], survivors: end.isGone ? [] : targetsOf(child, "tree") };
   }
   // A zombie counts as there: whoever asks next must not find the process any more.
-  while (targets.some((pid) => processState(pid) !== undefined) && performance.now() < deadline) {
+  while (targets.some((pid) => processState(pid) !== undefined) && awakeClock.now() < deadline) {
     await delay(POLL_MS);
   }
   return { signaled: [...signaled], survivors: targets.filter(isRunning) };
@@ -88,7 +89,7 @@ export async function terminateTree(
     sendTo(child, targetsOf(child, "tree"), options.signal, "tree");
     await Promise.race([child.gone, delay(options.graceMs)]);
   }
-  await killTree(child, end, { deadline: performance.now() + options.killWaitMs, reached: new Set() });
+  await killTree(child, end, { deadline: awakeClock.now() + options.killWaitMs, reached: new Set() });
   return end.isGone ? [] : targetsOf(child, "tree");
 }
 
@@ -102,7 +103,7 @@ async function killTree(
   { deadline, reached }: { deadline: number; reached: Set<number> },
 ): Promise<void> {
   using stack = new DisposableStack();
-  for (let round = 0; !end.isGone && performance.now() < deadline; round += 1) {
+  for (let round = 0; !end.isGone && awakeClock.now() < deadline; round += 1) {
     for (const pid of sendTo(child, targetsOf(child, "tree"), "SIGKILL", "tree")) reached.add(pid);
     if (round === ROUNDS_BEFORE_CGROUP) stack.use(killInCgroup(child.shimPid));
     await Promise.race([child.gone, delay(POLL_MS)]);

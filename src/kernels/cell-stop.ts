@@ -1,4 +1,5 @@
 import { delay } from "../lib/abort.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import type { Ending, Interruption } from "../runs/ending.ts";
 import type { Kernel } from "./kernel.ts";
 import type { CellStatus } from "./types.ts";
@@ -33,9 +34,11 @@ export class CellStop {
   #gentleReason: Ending | undefined;
   #gentle = 0;
   #hasKilled = false;
+  readonly #clock: ProgramClock;
   readonly #onStuck: (pid: number) => void;
 
-  constructor(options: { onStuck: (pid: number) => void }) {
+  constructor(options: { clock: ProgramClock; onStuck: (pid: number) => void }) {
+    this.#clock = options.clock;
     this.#onStuck = options.onStuck;
   }
 
@@ -80,9 +83,10 @@ export class CellStop {
     else this.#firmReason ??= reason;
     // Output that waits for a slow client must not keep the cell from ending.
     kernel.resumeOutput();
-    if (!isGentle) return interruptionOf((await press(kernel, done, graceMs)) ?? (await this.#kill(kernel, done)));
+    if (!isGentle)
+      return interruptionOf((await this.#press(kernel, done, graceMs)) ?? (await this.#kill(kernel, done)));
     this.#gentle += 1;
-    const outcome = await press(kernel, done, graceMs);
+    const outcome = await this.#press(kernel, done, graceMs);
     this.#gentle -= 1;
     if (outcome) return interruptionOf(outcome);
     if (this.#gentle === 0) this.#gentleReason = undefined;
@@ -95,17 +99,17 @@ export class CellStop {
     await kernel.kill();
     return done;
   }
-}
 
-/** SIGINT until the cell has ended; undefined when it has not within `graceMs`. */
-async function press(kernel: Kernel, done: Promise<CellOutcome>, graceMs: number): Promise<CellOutcome | undefined> {
-  const deadline = performance.now() + graceMs;
-  let outcome: CellOutcome | void = undefined;
-  for (let leftMs = graceMs; !outcome && leftMs >= 0; leftMs = deadline - performance.now()) {
-    kernel.interrupt();
-    outcome = await Promise.race([done, delay(Math.min(REPEAT_MS, leftMs))]);
+  /** SIGINT until the cell has ended; undefined when it has not within `graceMs`. */
+  async #press(kernel: Kernel, done: Promise<CellOutcome>, graceMs: number): Promise<CellOutcome | undefined> {
+    const deadline = this.#clock.now() + graceMs;
+    let outcome: CellOutcome | void = undefined;
+    for (let leftMs = graceMs; !outcome && leftMs >= 0; leftMs = deadline - this.#clock.now()) {
+      kernel.interrupt();
+      outcome = await Promise.race([done, delay(Math.min(REPEAT_MS, leftMs))]);
+    }
+    return outcome ?? undefined;
   }
-  return outcome ?? undefined;
 }
 
 function interruptionOf(outcome: CellOutcome): Interruption {

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { SandboxError } from "../errors.ts";
 import type { Identity } from "../host/users.ts";
 import { onAbort, withAbort } from "../lib/abort.ts";
-import { longTimeout } from "../lib/long-timeout.ts";
 import { Mutex } from "../lib/mutex.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import type { Logger } from "../log.ts";
 import { type Ending, endWithoutProgram, type Interruption } from "../runs/ending.ts";
 import type { Runs } from "../runs/runs.ts";
@@ -28,6 +28,8 @@ export interface ContextOptions {
   user: string;
   runs: Runs;
   log: Logger;
+  /** What its limits go by. */
+  clock: ProgramClock;
   /** Text and results of one cell that are kept, in bytes. */
   maxOutputBytes: number;
   /** Starts a kernel of the context's language; rejects with the signal's reason when that aborts first. */
@@ -64,13 +66,14 @@ export class CodeContext {
   #lastLoss: StateLoss | undefined;
   /** A loss that no cell was told of yet. */
   #untoldLoss: StateLoss | undefined;
-  #usedAtMs = performance.now();
+  #usedAtMs: number;
   #isUsed = false;
 
   constructor(options: ContextOptions) {
     this.language = options.language;
     this.cwd = options.cwd;
     this.#options = options;
+    this.#usedAtMs = options.clock.now();
     this.#seat = new KernelSeat({
       start: options.startKernel,
       onDeath: (reason) => this.#noteLoss(reason),
@@ -84,7 +87,7 @@ export class CodeContext {
 
   /** How long no cell has run or waited, in milliseconds. */
   get idleMs(): number {
-    return this.queueLength > 0 ? 0 : performance.now() - this.#usedAtMs;
+    return this.queueLength > 0 ? 0 : this.#options.clock.now() - this.#usedAtMs;
   }
 
   /** The last time its state was lost, if ever. */
@@ -95,7 +98,7 @@ export class CodeContext {
   /** Resolves when a kernel is ready. @throws SandboxError unavailable */
   async start(): Promise<void> {
     await this.#seat.live();
-    this.#usedAtMs = performance.now();
+    this.#usedAtMs = this.#options.clock.now();
   }
 
   /**
@@ -159,7 +162,7 @@ export class CodeContext {
   /** Never rejects: whatever happens becomes the run's end. */
   async #execute(run: Run, request: CellRequest, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
-    const stop = new CellStop({ onStuck: (pid) => this.#warn("kernel.stuck", { pid }) });
+    const stop = new CellStop({ clock: this.#options.clock, onStuck: (pid) => this.#warn("kernel.stuck", { pid }) });
     run.onStop = async (reason) => void (await Promise.all([stop.request({ reason }), run.ended]));
     using _client = onAbort(signal, () => this.#stop(stop, { type: "cancelled", by: "the client" }));
     let ending: Ending;
@@ -171,7 +174,7 @@ export class CodeContext {
       ending = this.#neverRan(run, error, stop);
     }
     if (this.#turn?.run === run) this.#turn = undefined;
-    this.#usedAtMs = performance.now();
+    this.#usedAtMs = this.#options.clock.now();
     run.finish(endWithoutProgram(ending, performance.now() - startedAt, stop.interruption));
     // The run is kept for a while; its kernel, which may be gone long before that, is not.
     run.onStop = undefined;
@@ -196,14 +199,14 @@ export class CodeContext {
     run.log.onDrain = () => {
       if (!run.log.isPaced || !isPatient()) kernel.resumeOutput();
     };
-    const { maxOutputBytes: maxBytes } = this.#options;
+    const { maxOutputBytes: maxBytes, clock } = this.#options;
     const sink = new RunSink({ run, isPatient, maxBytes, preface: this.#lossNotice() });
     const done = kernel.execute(run.id, code, envs, sink);
     stop.begin(kernel, done);
     using _timer =
       timeoutMs === undefined
         ? undefined
-        : longTimeout(() => this.#stop(stop, { type: "timeout", which: "wall" }), timeoutMs);
+        : clock.timeout(() => this.#stop(stop, { type: "timeout", which: "wall" }), timeoutMs);
     const status = await done;
     if (status === "died") return this.#diedUnder(kernel, sink, stop);
     if (status === "error" && !sink.hasFailed) sink.fail("Error", "what the cell reported of its error is too large");

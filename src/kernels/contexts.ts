@@ -72,6 +72,7 @@ export class Contexts implements AsyncDisposable {
     this.#options = options;
     this.#expiry = new IdleExpiry({
       limitMs: options.limits.idleMs,
+      clock: options.launcher.clock,
       contexts: () => this.#contexts.values(),
       expire: (context) => this.#expire(context, "it was idle"),
     });
@@ -180,7 +181,7 @@ export class Contexts implements AsyncDisposable {
   }
 
   #build(request: ContextRequest, { isAtStart }: { isAtStart: boolean }): CodeContext {
-    const { registry, exec, runs, log, maxOutputBytes } = this.#options;
+    const { registry, launcher, exec, runs, log, maxOutputBytes } = this.#options;
     const language = this.languageOf(request.language);
     const user = exec.defaultUser;
     const cwd = request.cwd || exec.defaultDirectory || user.home;
@@ -190,6 +191,7 @@ export class Contexts implements AsyncDisposable {
       user: user.name,
       runs,
       log,
+      clock: launcher.clock,
       maxOutputBytes,
       environment: (account) => registry.environment(language, account),
       startKernel: (signal) => this.#supply(language).take(cwd, { signal, isAtStart }),

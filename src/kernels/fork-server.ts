@@ -107,7 +107,9 @@ export class ForkServer implements AsyncDisposable {
   }
 
   async #ask(key: string, request: Buffer, atMostMs: number): Promise<KernelMessage> {
-    const reply = this.#replies.wait(key, atMostMs);
+    const reply = this.#options.launcher.clock.withDeadline(this.#replies.wait(key), atMostMs, () =>
+      unavailable("the fork server does not answer"),
+    );
     // One that cannot be written to is dying: the wait hears of that.
     this.#child.writeRequest(request).catch(() => undefined);
     return reply;
@@ -145,16 +147,14 @@ class Replies {
     return true;
   }
 
-  /** The answer to request `key`, or `ready`. @throws SandboxError unavailable when it does not come */
-  async wait(key: string, atMostMs: number): Promise<KernelMessage> {
+  /** The answer to request `key`, or `ready`. @throws SandboxError unavailable when it ends before */
+  async wait(key: string): Promise<KernelMessage> {
     if (this.#hasEnded) throw this.#ended();
     const answer = Promise.withResolvers<KernelMessage>();
     this.#waiting.set(key, answer);
-    const timer = setTimeout(() => answer.reject(unavailable("the fork server does not answer")), atMostMs);
     try {
       return await answer.promise;
     } finally {
-      clearTimeout(timer);
       this.#waiting.delete(key);
     }
   }

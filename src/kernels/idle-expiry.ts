@@ -1,9 +1,10 @@
-import { longTimeout } from "../lib/long-timeout.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import type { CodeContext } from "./context.ts";
 
 export interface IdleExpiryOptions {
   /** 0: nothing ever expires. */
   limitMs: number;
+  clock: ProgramClock;
   contexts: () => Iterable<CodeContext>;
   expire: (context: CodeContext) => void;
 }
@@ -23,11 +24,11 @@ export class IdleExpiry implements Disposable {
 
   /** To be called when there is one more. */
   schedule(): void {
-    const { limitMs, contexts } = this.#options;
+    const { limitMs, clock, contexts } = this.#options;
     if (limitMs === 0 || this.#timer || this.#isClosed) return;
     const idleMs = Array.from(contexts(), (context) => context.idleMs);
     if (idleMs.length === 0) return;
-    this.#timer = longTimeout(() => this.#look(), Math.max(MIN_LOOK_MS, limitMs - Math.max(...idleMs)));
+    this.#timer = clock.timeout(() => this.#look(), Math.max(MIN_LOOK_MS, limitMs - Math.max(...idleMs)));
   }
 
   [Symbol.dispose](): void {

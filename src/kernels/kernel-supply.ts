@@ -1,7 +1,7 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
-import { withAbort, withDeadline } from "../lib/abort.ts";
+import { withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { ForkServerSeat } from "./fork-server-seat.ts";
@@ -52,7 +52,7 @@ export class KernelSupply implements AsyncDisposable {
   #refill: Disposable | undefined;
   #refilling: Promise<void> | undefined;
   #expiry: Disposable | undefined;
-  #memoryLook: Disposable | undefined;
+  #memoryLook: NodeJS.Timeout | undefined;
   #entropy: string | undefined;
 
   constructor(options: KernelSupplyOptions) {
@@ -88,7 +88,7 @@ export class KernelSupply implements AsyncDisposable {
     this.#stop.abort(new SandboxError("unavailable", "guestd is ending"));
     this.#refill?.[Symbol.dispose]();
     this.#expiry?.[Symbol.dispose]();
-    this.#memoryLook?.[Symbol.dispose]();
+    clearTimeout(this.#memoryLook);
     await this.#refilling;
     await this.#dropSpares();
     await this.#forkServer[Symbol.asyncDispose]();
@@ -117,14 +117,21 @@ export class KernelSupply implements AsyncDisposable {
 
   /** Undefined where nothing can be forked: then the kernel is started. */
   async #fork(cwd: string, signal: AbortSignal): Promise<Kernel | undefined> {
-    const { language, registry, exec, log } = this.#options;
+    const { language, registry, launcher, exec, log } = this.#options;
     const user = exec.defaultUser;
     const env = registry.environment(language, user);
     const server = await this.#forkServer.current(user, env);
     if (!server) return undefined;
     try {
       const open: Parameters<typeof Kernel.start>[0]["open"] = (output) => server.fork(env, output);
-      const kernel = await Kernel.start({ open, user, env, byLine: registry.isByLine(language), signal });
+      const kernel = await Kernel.start({
+        open,
+        user,
+        env,
+        byLine: registry.isByLine(language),
+        clock: launcher.clock,
+        signal,
+      });
       if (await this.#settle(kernel, cwd, signal)) return kernel;
       await kernel.kill();
     } catch (error) {
@@ -138,14 +145,14 @@ export class KernelSupply implements AsyncDisposable {
 
   /** Makes a kernel that is ready what a new one would be. Returns false when it is not fit for that. */
   async #settle(kernel: Kernel, cwd: string, signal: AbortSignal): Promise<boolean> {
-    const { language, registry, exec, answerMs = ANSWER_MS } = this.#options;
+    const { language, registry, launcher, exec, answerMs = ANSWER_MS } = this.#options;
     const user = exec.defaultUser;
     const env = registry.environment(language, user);
     if (kernel.hasExited || kernel.user.uid !== user.uid || !registry.isSameStart(language, kernel.env, env))
       return false;
     try {
       const adopted = kernel.adopt(exec.directoryOrHome(cwd, user), env);
-      const answered = withDeadline(adopted, answerMs, () => new Error("the kernel does not answer"));
+      const answered = launcher.clock.withDeadline(adopted, answerMs, () => new Error("the kernel does not answer"));
       const adoption = await withAbort(answered, signal);
       return !adoption.isStale;
     } catch {
@@ -159,7 +166,7 @@ export class KernelSupply implements AsyncDisposable {
     const { identity: user, env } = program;
     const open: Parameters<typeof Kernel.start>[0]["open"] = ({ sink, onChannel }) =>
       launcher.start(program, sink, onChannel);
-    return Kernel.start({ open, user, env, byLine: registry.isByLine(language), signal });
+    return Kernel.start({ open, user, env, byLine: registry.isByLine(language), clock: launcher.clock, signal });
   }
 
   #scheduleRefill(): void {
@@ -213,13 +220,13 @@ export class KernelSupply implements AsyncDisposable {
 
   /** Spares make way when memory gets short. */
   #watchMemory(): void {
-    this.#memoryLook ??= longTimeout(() => {
+    this.#memoryLook ??= setTimeout(() => {
       this.#memoryLook = undefined;
       if (this.#spares.length === 0) return;
       if (this.#options.hasFreeMemory()) return this.#watchMemory();
       this.#options.log.info("kernel.spares_dropped", { language: this.#options.language });
       void this.#dropSpares();
-    }, this.#options.memoryLookMs ?? MEMORY_LOOK_MS);
+    }, this.#options.memoryLookMs ?? MEMORY_LOOK_MS).unref();
   }
 
   async #dropSpares(): Promise<void> {

@@ -5,7 +5,8 @@ import type { ByteSink } from "../host/output-pipe.ts";
 import type { ProgramChild } from "../host/program-child.ts";
 import { terminateTree } from "../host/process-group.ts";
 import type { Identity } from "../host/users.ts";
-import { delay, withAbort, withDeadline } from "../lib/abort.ts";
+import { delay, withAbort } from "../lib/abort.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import { type Adoption, type CellSink, KernelWires } from "./kernel-wires.ts";
 import { adoptRequest, type EnvironmentChange, executeRequest, helloRequest, reseedRequest } from "./protocol.ts";
 import type { CellStatus, Environment, KernelIdentity } from "./types.ts";
@@ -36,6 +37,8 @@ export interface KernelStart {
   /** The variables it is started with. */
   env: Environment;
   byLine: boolean;
+  /** What it may take to start counts by this. */
+  clock: ProgramClock;
   signal: AbortSignal;
 }
 
@@ -91,7 +94,7 @@ export class Kernel {
     try {
       // One that cannot be written to is dying: `died` says of what.
       await child.writeRequest(helloRequest(wires.nonce)).catch(() => undefined);
-      const ready = withDeadline(Promise.race([wires.ready.promise, died]), START_MS, tooLate);
+      const ready = options.clock.withDeadline(Promise.race([wires.ready.promise, died]), START_MS, tooLate);
       const identity = await withAbort(ready, options.signal);
       return new Kernel(wires, identity, options);
     } catch (error) {

@@ -2,7 +2,6 @@ import { SandboxError } from "../errors.ts";
 import type { Launcher } from "../host/launcher.ts";
 import { terminateTree } from "../host/process-group.ts";
 import type { Identity } from "../host/users.ts";
-import { delay } from "../lib/abort.ts";
 
 /** An interpreter that will do. */
 export interface Runtime {
@@ -51,7 +50,7 @@ async function probe(interpreter: string, options: ProbeOptions): Promise<(Runti
       return true;
     });
     using _child = child;
-    const exit = await Promise.race([child.exit, delay(PROBE_MS)]);
+    const exit = await launcher.clock.withDeadline(child.exit, PROBE_MS, noAnswer).catch(() => undefined); // an exit never rejects
     if (!exit) {
       await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: 1000 });
       return `${interpreter}: no answer within ${PROBE_MS / 1000} s`;
@@ -63,6 +62,10 @@ async function probe(interpreter: string, options: ProbeOptions): Promise<(Runti
   } catch (error) {
     return `${interpreter}: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+function noAnswer(): Error {
+  return new Error("no answer");
 }
 
 function lastLine(text: string): string {

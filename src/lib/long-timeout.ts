@@ -1,13 +1,9 @@
-/** The longest delay a timer of Node's takes; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { awakeClock } from "./awake-clock.ts";
 
-/** A timer of any length that does not keep the process alive. Disposing stops it. */
+/**
+ * A timer of any length that does not keep the process alive, and does not count time in which the process was stopped. Disposing
+ * stops it. What only looks at something now and then is better off with one of Node's: this one wakes up a few times on its way.
+ */
 export function longTimeout(callback: () => void, delayMs: number): Disposable {
-  let timer: NodeJS.Timeout | undefined;
-  const arm = (leftMs: number): void => {
-    const step = Math.min(leftMs, LONGEST_TIMER_MS);
-    timer = setTimeout(() => (leftMs > step ? arm(leftMs - step) : callback()), step).unref();
-  };
-  arm(delayMs);
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
+  return awakeClock.timeout(callback, delayMs);
 }

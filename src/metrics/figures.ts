@@ -80,7 +80,7 @@ function runFamilies(runs: readonly Run[]): Family[] {
     gauges(
       "guestd_run_age_seconds",
       `Time since the start of a live run; of the ${MAX_LABELLED} newest.`,
-      newest.map(({ run, labels }) => ({ labels, value: (Date.now() - run.startedAt.getTime()) / 1000 })),
+      newest.map(({ run, labels }) => ({ labels, value: run.ageMs / 1000 })),
     ),
     gauges(
       "guestd_run_output_bytes",

@@ -124,15 +124,16 @@ export class CachedLogin implements AsyncDisposable {
     await nextTurn();
     const { uid } = program.identity;
     const beganAt = performance.now();
-    const deadline = AbortSignal.timeout(CAPTURE_MS);
-    const signal = AbortSignal.any([this.#stop.signal, deadline]);
+    const deadline = new AbortController();
+    using _timer = this.#launcher.clock.timeout(() => deadline.abort(), CAPTURE_MS);
+    const signal = AbortSignal.any([this.#stop.signal, deadline.signal]);
     try {
       login.capture = await captureLogin({ launcher: this.#launcher, program, signal });
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      const differs = deadline.aborted ? "time" : "start";
+      const differs = deadline.signal.aborted ? "time" : "start";
       login.capture = { environment: undefined, differs, files: new WatchedFiles(usualFiles(program)) };
-      if (!deadline.aborted) this.#log.debug("login.capture_failed", { uid, error: String(error) });
+      if (!deadline.signal.aborted) this.#log.debug("login.capture_failed", { uid, error: String(error) });
     }
     login.capturedAt = performance.now();
     const durationMs = Math.round(login.capturedAt - beganAt);

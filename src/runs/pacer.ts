@@ -1,5 +1,3 @@
-import { longTimeout } from "../lib/long-timeout.ts";
-
 /** Bytes that the fastest reader may be behind. */
 export interface PaceLimits {
   /** Beyond this the source waits a moment for a reader that is nearly as fast. */
@@ -27,7 +25,7 @@ export class Pacer {
   readonly #limits: PaceLimits;
   readonly #readers = new Set<{ position: number; isStalled: boolean }>();
   #end = 0;
-  #pause: { mode: "soft" | "hard"; timer: Disposable } | undefined;
+  #pause: { mode: "soft" | "hard"; timer: NodeJS.Timeout } | undefined;
   /** The fastest reader is too slow for soft pauses, until it has caught up. */
   #isSlow = false;
   /** Called when the source may go on. */
@@ -83,18 +81,19 @@ export class Pacer {
   }
 
   #stop(mode: "soft" | "hard"): void {
-    this.#pause?.timer[Symbol.dispose]();
+    clearTimeout(this.#pause?.timer);
     const onTimeout = (): void => {
       if (mode === "soft") this.#isSlow = true;
       else for (const reader of this.#readers) reader.isStalled = true;
       this.#goOn();
     };
-    this.#pause = { mode, timer: longTimeout(onTimeout, mode === "soft" ? SOFT_WAIT_MS : STALL_MS) };
+    // One of Node's: a reader that is given up since we were stopped is waited for again as soon as it moves.
+    this.#pause = { mode, timer: setTimeout(onTimeout, mode === "soft" ? SOFT_WAIT_MS : STALL_MS).unref() };
   }
 
   #goOn(): void {
     if (!this.#pause) return;
-    this.#pause.timer[Symbol.dispose]();
+    clearTimeout(this.#pause.timer);
     this.#pause = undefined;
     this.onResume?.();
   }

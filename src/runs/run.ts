@@ -39,6 +39,7 @@ export class Run {
   readonly id: string;
   readonly config: RunConfig;
   readonly startedAt = new Date();
+  readonly #createdAt = performance.now();
   readonly log: RunLog;
   readonly #ended = Promise.withResolvers<RunEnd>();
   #end: RunEnd | undefined;
@@ -72,6 +73,11 @@ export class Run {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Time since its start, by no clock that somebody sets. */
+  get ageMs(): number {
+    return performance.now() - this.#createdAt;
   }
 
   /** The end, once there is one. */

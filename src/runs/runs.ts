@@ -4,6 +4,7 @@ import type { Child } from "../host/child.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import type { OomWatch } from "../host/oom.ts";
 import { terminateTree } from "../host/process-group.ts";
+import { awakeClock } from "../lib/awake-clock.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
 import { type DeadlineLimits, Deadlines } from "./deadlines.ts";
@@ -51,8 +52,8 @@ export class Runs implements AsyncDisposable {
   readonly #runs = new Map<string, Run>();
   readonly #byPid = new Map<number, Run>();
   readonly #byTag = new TagIndex();
-  /** In order of their ends. */
-  readonly #finished = new Set<Run>();
+  /** In order of their ends, with when that was: by no clock that somebody sets. */
+  readonly #finished = new Map<Run, number>();
   #expiry: Disposable | undefined;
 
   constructor(options: RunsOptions) {
@@ -107,10 +108,11 @@ export class Runs implements AsyncDisposable {
   async start(options: StartOptions): Promise<Run> {
     const run = this.create(options.config, options.overflow ?? this.#options.overflow);
     const { deadlines: limits, graceMs = 0 } = options;
+    const { launcher } = this.#options;
     const oomCount = this.#options.oom.recentCount();
-    const deadlines = limits && new Deadlines(limits, (which) => this.#expire(run, which, graceMs));
+    const deadlines = limits && new Deadlines(limits, launcher.clock, (which) => this.#expire(run, which, graceMs));
     try {
-      const child = await this.#options.launcher.start(options.program, (stream, bytes) => {
+      const child = await launcher.start(options.program, (stream, bytes) => {
         run.log.append(stream, bytes);
         deadlines?.noteOutput();
         const { isFull, isWaiting, isPaced } = run.log;
@@ -188,30 +190,30 @@ export class Runs implements AsyncDisposable {
 
   #retain(run: Run): void {
     if (!this.#runs.has(run.id)) return;
-    this.#finished.add(run);
-    const [oldest] = this.#finished;
+    this.#finished.set(run, awakeClock.now());
+    const [oldest] = this.#finished.keys();
     if (oldest && this.#finished.size > this.#options.retention.maxFinished) this.#forget(oldest);
     this.#scheduleExpiry();
   }
 
   /** One timer for the oldest; it forgets all that are too old by then. */
   #scheduleExpiry(): void {
-    const [oldest] = this.#finished;
-    if (!oldest || this.#expiry) return;
+    const [oldestAt] = this.#finished.values();
+    if (oldestAt === undefined || this.#expiry) return;
     const { maxAgeMs } = this.#options.retention;
     this.#expiry = longTimeout(
       () => {
         this.#expiry = undefined;
-        for (const run of this.#finished) if (ageMs(run) >= maxAgeMs) this.#forget(run);
+        for (const [run, endedAt] of this.#finished) if (awakeClock.now() - endedAt >= maxAgeMs) this.#forget(run);
         this.#scheduleExpiry();
       },
-      Math.max(1000, maxAgeMs - ageMs(oldest)),
+      Math.max(1000, maxAgeMs - (awakeClock.now() - oldestAt)),
     );
   }
 
   /** Forgets the oldest finished run that holds disk space; false when there is none. */
   #freeDisk(): boolean {
-    const oldest = this.#finished.values().find((run) => run.log.diskBytes > 0);
+    const oldest = this.#finished.keys().find((run) => run.log.diskBytes > 0);
     if (oldest) this.#forget(oldest);
     return oldest !== undefined;
   }
@@ -223,11 +225,6 @@ export class Runs implements AsyncDisposable {
     this.#byTag.delete(run);
     run.dispose();
   }
-}
-
-/** Time since the end of a finished run. */
-function ageMs(run: Run): number {
-  return Date.now() - (run.end?.endedAt.getTime() ?? 0);
 }
 
 /** 80 random bits, from the store of random numbers that Node keeps for UUIDs; the digits left out are not random. */

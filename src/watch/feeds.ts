@@ -1,4 +1,5 @@
 import { SandboxError } from "../errors.ts";
+import { longTimeout } from "../lib/long-timeout.ts";
 import type { WatchRequest } from "./types.ts";
 import type { Watcher } from "./watcher.ts";
 import type { Watchers } from "./watchers.ts";
@@ -14,7 +15,7 @@ interface Feed {
   watcher: Watcher;
   request: WatchRequest;
   readers: number;
-  timer: NodeJS.Timeout | undefined;
+  timer: Disposable | undefined;
 }
 
 /** A client's part in a feed. Disposing it ends the part; the feed waits a while for the client's return. */
@@ -57,7 +58,7 @@ export class Feeds implements AsyncDisposable {
 
   #join(feed: Feed, cursor: number): FeedReader {
     feed.readers += 1;
-    clearTimeout(feed.timer);
+    feed.timer?.[Symbol.dispose]();
     const { watcher } = feed;
     let isReading = true;
     return {
@@ -75,7 +76,7 @@ export class Feeds implements AsyncDisposable {
   #leave(feed: Feed): void {
     feed.readers -= 1;
     if (feed.readers > 0) return;
-    feed.timer = setTimeout(() => void this.#end(feed), KEPT_MS).unref();
+    feed.timer = longTimeout(() => void this.#end(feed), KEPT_MS);
     const waiting = [...this.#feeds.values()].filter(({ readers }) => readers === 0);
     // Whoever left last is at the end.
     this.#feeds.delete(feed.watcher.id);
@@ -86,7 +87,7 @@ export class Feeds implements AsyncDisposable {
 
   /** Nothing in it rejects: what a watcher holds is let go of without asking anybody. */
   async #end(feed: Feed): Promise<void> {
-    clearTimeout(feed.timer);
+    feed.timer?.[Symbol.dispose]();
     this.#feeds.delete(feed.watcher.id);
     await feed.watcher[Symbol.asyncDispose]();
   }

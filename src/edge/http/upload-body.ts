@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { awakeClock } from "../../lib/awake-clock.ts";
+import { longTimeout } from "../../lib/long-timeout.ts";
 import { SandboxError } from "../../errors.ts";
 
 /** Taken from the socket ahead of whoever consumes the body. */
@@ -26,7 +28,9 @@ export async function* uploadBody(incoming: IncomingMessage, options: { idleMs: 
 
 class Intake {
   readonly #incoming: IncomingMessage;
-  readonly #idleTimer: NodeJS.Timeout;
+  readonly #idleMs: number;
+  #idleTimer: Disposable;
+  #movedAt = awakeClock.now();
   #chunks: Buffer[] = [];
   #queuedBytes = 0;
   #hasEnded = false;
@@ -35,7 +39,8 @@ class Intake {
 
   constructor(incoming: IncomingMessage, idleMs: number) {
     this.#incoming = incoming;
-    this.#idleTimer = setTimeout(() => this.#onIdle(idleMs), idleMs).unref();
+    this.#idleMs = idleMs;
+    this.#idleTimer = longTimeout(this.#onIdle, idleMs);
     incoming.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onBreak).on("close", this.#onBreak);
     if (incoming.destroyed && !incoming.readableEnded) this.#onBreak();
   }
@@ -44,7 +49,7 @@ class Intake {
   async take(): Promise<Buffer[] | undefined> {
     if (this.#chunks.length === 0) {
       // From here on it is the client that keeps us waiting.
-      this.#idleTimer.refresh();
+      this.#movedAt = awakeClock.now();
       this.#incoming.resume();
     }
     while (this.#chunks.length === 0 && !this.#hasEnded) {
@@ -61,7 +66,7 @@ class Intake {
 
   /** What comes from now on is left to whoever ends the request. */
   close(): void {
-    clearTimeout(this.#idleTimer);
+    this.#idleTimer[Symbol.dispose]();
     this.#incoming.pause();
     this.#incoming
       .off("data", this.#onData)
@@ -74,7 +79,7 @@ class Intake {
     this.#chunks.push(chunk);
     this.#queuedBytes += chunk.length;
     if (this.#queuedBytes >= MAX_QUEUED_BYTES) this.#incoming.pause();
-    this.#idleTimer.refresh();
+    this.#movedAt = awakeClock.now();
     this.#notify();
   };
 
@@ -88,11 +93,14 @@ class Intake {
     this.#fail(new SandboxError("canceled", "the request body broke off", { cause }));
   };
 
-  #onIdle(idleMs: number): void {
+  /** One timer, set again for what is left: a chunk costs a look at the clock. */
+  readonly #onIdle = (): void => {
+    const idleMs = this.#idleMs;
+    const leftMs = this.#movedAt + idleMs - awakeClock.now();
     // A consumer that is slow to take what is there is no reason to give up.
-    if (this.#wake) this.#fail(new SandboxError("deadline_exceeded", `the request body paused for ${idleMs} ms`));
-    else this.#idleTimer.refresh();
-  }
+    if (leftMs > 0 || !this.#wake) this.#idleTimer = longTimeout(this.#onIdle, leftMs > 0 ? leftMs : idleMs);
+    else this.#fail(new SandboxError("deadline_exceeded", `the request body paused for ${idleMs} ms`));
+  };
 
   #fail(failure: SandboxError): void {
     this.#failure ??= failure;

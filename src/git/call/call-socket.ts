@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { longTimeout } from "../../lib/long-timeout.ts";
 import { peerOf } from "../../host/libc-sockets.ts";
 import { IncomingCall } from "./incoming-call.ts";
 import { RequestReader } from "./request-reader.ts";
@@ -84,13 +85,13 @@ export class CallSocket implements AsyncDisposable {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy()); // the caller was killed: whoever serves it sees it closed
-    const late = setTimeout(() => socket.destroy(), this.#requestMs);
-    socket.once("close", () => clearTimeout(late));
+    const late = longTimeout(() => socket.destroy(), this.#requestMs);
+    socket.once("close", () => late[Symbol.dispose]());
     const reader = new RequestReader((id) => this.#handlers.has(id));
     const onData = (bytes: Buffer): void => {
       const request = reader.push(bytes);
       if (request === undefined) return;
-      clearTimeout(late);
+      late[Symbol.dispose]();
       socket.off("data", onData);
       const handler = request && this.#handlers.get(request.id);
       const fd = descriptorOf(socket);

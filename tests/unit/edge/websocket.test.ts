@@ -53,6 +53,24 @@ test("one that answers no ping is given up at the next, and its timer with it", 
   expect(vi.getTimerCount()).toBe(0);
 });
 
+test("one whose answer could not be read since we were stopped is asked once more", async () => {
+  await connect({ autoPong: false });
+  const first = once(client, "ping");
+  vi.advanceTimersByTime(PING_MS);
+  await first;
+  const resumedAt = performance.now() + 10 * PING_MS;
+  const clock = vi.spyOn(performance, "now").mockReturnValue(resumedAt);
+  const second = once(client, "ping");
+  vi.advanceTimersByTime(PING_MS);
+  await second;
+  expect(peer.signal.aborted).toBe(false);
+  clock.mockReturnValue(resumedAt + PING_MS);
+  const closed = once(client, "close");
+  vi.advanceTimersByTime(PING_MS);
+  expect((await closed)[0]).toBe(1006);
+  clock.mockRestore();
+});
+
 test("a connection that the client closes is pinged no more", async () => {
   await connect({ autoPong: true });
   const gone = once(peer.signal, "abort");

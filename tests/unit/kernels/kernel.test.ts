@@ -21,6 +21,7 @@ async function startToy(): Promise<Kernel & AsyncDisposable> {
     user,
     env: {},
     byLine: false,
+    clock: launcher.clock,
     signal: new AbortController().signal,
   });
   const dispose = async (): Promise<void> => {

@@ -134,7 +134,8 @@ describe("limitedSignal", () => {
       const { signal } = new AbortController();
       {
         using limited = limitedSignal(signal, 60_000);
-        expect([limited.signal.aborted, vi.getTimerCount()]).toEqual([false, 1]);
+        expect(limited.signal.aborted).toBe(false);
+        expect(vi.getTimerCount()).toBeGreaterThan(0);
       }
       expect([getEventListeners(signal, "abort").length, vi.getTimerCount()]).toEqual([0, 0]);
     } finally {

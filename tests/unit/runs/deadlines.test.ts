@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ProgramClock } from "../../../src/lib/program-clock.ts";
 import { type DeadlineLimits, Deadlines } from "../../../src/runs/deadlines.ts";
 import type { DeadlineKind } from "../../../src/runs/ending.ts";
 
@@ -8,7 +9,7 @@ afterEach(() => void vi.useRealTimers());
 /** Deadlines, and which of them passed so far. */
 function watch(limits: DeadlineLimits): { deadlines: Deadlines; passed: DeadlineKind[] } {
   const passed: DeadlineKind[] = [];
-  return { deadlines: new Deadlines(limits, (which) => passed.push(which)), passed };
+  return { deadlines: new Deadlines(limits, new ProgramClock(), (which) => passed.push(which)), passed };
 }
 
 const pass = (ms: number): unknown => vi.advanceTimersByTime(ms);
@@ -127,7 +128,7 @@ test("what is disposed tells nothing more and leaves no timer, also when output 
 
 test("what is disposed while it tells stays so", () => {
   const passed: DeadlineKind[] = [];
-  const deadlines = new Deadlines({ wallMs: 100, idleMs: 100 }, (which) => {
+  const deadlines = new Deadlines({ wallMs: 100, idleMs: 100 }, new ProgramClock(), (which) => {
     passed.push(which);
     deadlines[Symbol.dispose]();
   });

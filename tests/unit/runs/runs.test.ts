@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Launcher } from "../../../src/host/launcher.ts";
 import { OomWatch } from "../../../src/host/oom.ts";
 import { processState } from "../../../src/host/process-tree.ts";
@@ -127,6 +127,21 @@ describe("finished runs", () => {
     expect(["a", "b", "c"].map((tag) => runs.findByTag(tag))).toEqual([undefined, ...started.slice(1)]);
     expect(runs.findByPid(started[0]?.pid ?? 0)).toBeUndefined();
     expect(() => runs.get(started[0]?.id ?? "")).toThrowError(expect.objectContaining({ reason: "run_not_found" }));
+  });
+
+  test("go by age on no clock that somebody sets", async () => {
+    await using runs = createRuns({ maxAgeMs: 1500 });
+    const old = await runs.start(options(":"));
+    await old.ended;
+    const young = await runs.start(options("sleep 0.7"));
+    await young.ended;
+    const tomorrow = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 86_400_000);
+    try {
+      await until(() => !runs.list().includes(old));
+      expect(runs.list()).toEqual([young]);
+    } finally {
+      tomorrow.mockRestore();
+    }
   });
 
   test("are forgotten with age", async () => {

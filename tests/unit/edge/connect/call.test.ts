@@ -12,7 +12,8 @@ test("the time limit of a call ends with its answer, and keeps nothing of it", (
     const request = { signal: new AbortController().signal };
     const context = { req: { header }, var: { request }, env: { outgoing } } as unknown as EdgeContext;
     const { signal } = readCall(context, "json", { ownsDeadline: false });
-    expect([signal.aborted, vi.getTimerCount()]).toEqual([false, 1]);
+    expect(signal.aborted).toBe(false);
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
     outgoing.emit("close");
     expect(vi.getTimerCount()).toBe(0);
   } finally {
