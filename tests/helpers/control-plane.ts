@@ -10,16 +10,22 @@ export interface ControlPlane extends AsyncDisposable {
   /** An API key that the SDKs accept. */
   readonly apiKey: string;
   /** Sandboxes that exist, by id, with the variables they were created with. */
-  readonly sandboxes: ReadonlyMap<string, { envs: Record<string, string> }>;
+  readonly sandboxes: ReadonlyMap<string, MadeSandbox>;
+}
+
+interface MadeSandbox {
+  envs: Record<string, string>;
+  startedAt: Date;
+  endAt: Date;
 }
 
 /**
- * Stands in for the service that makes sandboxes, as far as the SDKs need it: create, connect, get, kill.
+ * Stands in for the service that makes sandboxes, as far as the SDKs need it: create, connect, list, get, metrics, timeout, kill.
  * All its sandboxes are the one daemon at `daemonUrl`, which it initialises with `token` as the real one does.
  */
 export async function startControlPlane(daemonUrl: string, token: string): Promise<ControlPlane> {
   const apiKey = `e2b_${randomBytes(20).toString("hex")}`;
-  const sandboxes = new Map<string, { envs: Record<string, string> }>();
+  const sandboxes = new Map<string, MadeSandbox>();
   const describe = (id: string): Record<string, unknown> => ({
     sandboxID: id,
     templateID: "base",
@@ -31,8 +37,8 @@ export async function startControlPlane(daemonUrl: string, token: string): Promi
     cpuCount: 2,
     memoryMB: 512,
     diskSizeMB: 512,
-    startedAt: new Date().toISOString(),
-    endAt: new Date(Date.now() + 3_600_000).toISOString(),
+    startedAt: sandboxes.get(id)?.startedAt.toISOString(),
+    endAt: sandboxes.get(id)?.endAt.toISOString(),
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -48,13 +54,20 @@ export async function startControlPlane(daemonUrl: string, token: string): Promi
     if (request.method === "POST" && path === "/sandboxes") {
       const created = `sbx${randomBytes(6).toString("hex")}`;
       const envs = (body["envVars"] ?? {}) as Record<string, string>;
-      sandboxes.set(created, { envs });
+      sandboxes.set(created, { envs, startedAt: inSeconds(0), endAt: inSeconds(3600) });
       await initialize(daemonUrl, token, envs);
       return reply(201, describe(created));
     }
-    if (id === undefined || !sandboxes.has(id)) return reply(404, { code: 404, message: `sandbox ${id} not found` });
+    if (request.method === "GET" && path === "/sandboxes") return reply(200, [...sandboxes.keys()].map(describe));
+    const sandbox = sandboxes.get(id ?? "");
+    if (id === undefined || !sandbox) return reply(404, { code: 404, message: `sandbox ${id} not found` });
     if (request.method === "DELETE") {
       sandboxes.delete(id);
+      return reply(204);
+    }
+    if (path.endsWith("/metrics")) return reply(200, [await metricsOf(daemonUrl, token)]);
+    if (path.endsWith("/timeout")) {
+      sandbox.endAt = inSeconds(Number(body["timeout"]));
       return reply(204);
     }
     return reply(200, describe(id));
@@ -83,6 +96,27 @@ async function initialize(daemonUrl: string, accessToken: string, envVars: Recor
     body,
   });
   if (status !== 204) throw new Error(`/init answered ${status}`);
+}
+
+/** What the daemon measures, in the names of the service. */
+async function metricsOf(daemonUrl: string, token: string): Promise<Record<string, unknown>> {
+  const answer = await fetch(`${daemonUrl}/metrics`, { headers: { "X-Access-Token": token } });
+  const figures = (await answer.json()) as Record<string, number>;
+  return {
+    timestamp: new Date((figures["ts"] ?? 0) * 1000).toISOString(),
+    timestampUnix: figures["ts"],
+    cpuCount: figures["cpu_count"],
+    cpuUsedPct: figures["cpu_used_pct"],
+    memTotal: figures["mem_total"],
+    memUsed: figures["mem_used"],
+    memCache: figures["mem_cache"],
+    diskTotal: figures["disk_total"],
+    diskUsed: figures["disk_used"],
+  };
+}
+
+function inSeconds(seconds: number): Date {
+  return new Date(Date.now() + seconds * 1000);
 }
 
 async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {

@@ -43,6 +43,8 @@ function inPython(options: SdkOptions): Record<string, unknown> {
 
 const [WITHOUT_TOKEN, WITH_TOKEN] = SDK_PLACES;
 const MODULES = [
+  "checks_sandbox_sync",
+  "checks_sandbox_async",
   "checks_sync",
   "checks_async",
   "checks_code_sync",

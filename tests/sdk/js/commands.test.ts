@@ -92,6 +92,19 @@ describe("background commands", () => {
     expect((await handle.wait()).stdout).toBe("first\nsecond\nend\n");
   });
 
+  test("take it through their handle too, which has what they printed and how they ended", async () => {
+    const handle = await sandbox.commands.run("cat; echo no >&2; exit 3", { background: true, stdin: true });
+    await handle.sendStdin("first\n");
+    await handle.closeStdin();
+    await expect(handle.wait()).rejects.toBeInstanceOf(CommandExitError);
+    expect([handle.stdout, handle.stderr, handle.exitCode, handle.error]).toEqual([
+      "first\n",
+      "no\n",
+      3,
+      "exit status 3",
+    ]);
+  });
+
   test("are listed while they run", async () => {
     const handle = await sandbox.commands.run("sleep 20", { background: true, envs: { NAME: "value" }, cwd: "/tmp" });
     const listed = (await sandbox.commands.list()).find(({ pid }) => pid === handle.pid);

@@ -45,6 +45,9 @@ describe.each(SDK_PLACES)("%s", (_name, start) => {
     expect((await sandbox.files.write(files)).map(({ path }) => path)).toEqual(files.map(({ path }) => path));
     for (const { path, data } of files) expect(await sandbox.files.read(path)).toBe(data);
     expect(await sandbox.files.write([])).toEqual([]);
+    const again = await sandbox.files.writeFiles(files.map(({ path }) => ({ path, data: "again" })));
+    expect(again.map(({ name }) => name)).toEqual(["1.txt", "2.txt", "3.txt"]);
+    for (const { path } of files) expect(await sandbox.files.read(path)).toBe("again");
   });
 
   test("gzip works both ways", async () => {

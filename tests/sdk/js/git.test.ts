@@ -45,6 +45,18 @@ describe.each(SDK_PLACES)("sandbox.git %s", (_name, start) => {
     expect(await sandbox.git.remoteGet(path, "origin")).toBe(`${server.url}/app.git`);
   });
 
+  test("keeps a user and a password for later calls where it is told to", async () => {
+    // A home of its own: both are written down there.
+    const envs = { HOME: path };
+    await sandbox.files.makeDir(path);
+    await sandbox.git.configureUser("Ada", "ada@example.com", { envs });
+    expect(await sandbox.git.getConfig("user.email", { envs })).toBe("ada@example.com");
+    const { host } = new URL(server.url);
+    await sandbox.git.dangerouslyAuthenticate({ ...SECRET, host, protocol: "http", envs });
+    await sandbox.git.clone(`${server.url}/app.git`, { path: `${path}/app`, envs });
+    expect(await sandbox.files.exists(`${path}/app/.git`)).toBe(true);
+  });
+
   test("tells a wrong password", async () => {
     const wrong = sandbox.git.clone(`${server.url}/app.git`, { path, ...SECRET, password: "wrong" });
     await expect(wrong).rejects.toBeInstanceOf(GitAuthError);

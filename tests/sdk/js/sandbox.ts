@@ -1,11 +1,13 @@
 import { Sandbox } from "e2b";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import type { SdkPlace } from "../../helpers/sdk-place.ts";
+import type { SdkOptions, SdkPlace } from "../../helpers/sdk-place.ts";
 
 /** One test's place: the sandbox of its file, and a directory of its own in there. */
 export interface SandboxPlace {
   sandbox: Sandbox;
   folder: string;
+  /** What it was created with. */
+  options: SdkOptions;
 }
 
 /** Has one sandbox for the tests that are declared behind it; `take` is called before each with a new directory. */
@@ -18,6 +20,7 @@ export function onSandbox(start: () => Promise<SdkPlace>, take: (place: SandboxP
   });
   afterAll(async () => place?.[Symbol.asyncDispose]());
   beforeEach(async () => {
-    take({ sandbox, folder: (await sandbox.commands.run("mktemp -d")).stdout.trim() });
+    const folder = (await sandbox.commands.run("mktemp -d")).stdout.trim();
+    take({ sandbox, folder, options: place.options });
   });
 }

@@ -51,6 +51,19 @@ async def check_background_wait_stdin_list_connect_kill(sandbox):
     assert await sandbox.commands.kill(sleeper.pid) is False
 
 
+async def check_input_as_one_stream_and_by_handle(sandbox):
+    handle = await sandbox.commands.run("cat; echo end; echo error >&2", background=True, stdin=True)
+    async with sandbox.commands.stream_input(handle.pid) as stream:
+        await stream.send("one ")
+        await stream.send(b"two ")
+    await handle.send_stdin("three\n")
+    await handle.close_stdin()
+    await handle.wait()
+    assert (handle.exit_code, handle.error) == (0, None) or (handle.exit_code, handle.error) == (0, "")
+    assert (handle.stdout, handle.stderr) == ("one two three\nend\n", "error\n")
+    assert await handle.kill() is False
+
+
 async def check_many_commands_at_once(sandbox):
     results = await asyncio.gather(*(sandbox.commands.run("echo %d" % i) for i in range(50)))
     assert [r.stdout for r in results] == ["%d\n" % i for i in range(50)]

@@ -82,6 +82,16 @@ async def check_connect_goes_on_where_the_first_left(sandbox):
     assert error.exit_code == 3 and "while nobody looked\r\n" in screen.text
 
 
+async def check_stream_input_types_piece_by_piece(sandbox):
+    handle, screen = await open_shell(sandbox)
+    stream = sandbox.pty.stream_input(handle.pid)
+    for piece in ("echo pie", b"ce''s; ", "exit\n"):
+        await stream.send(piece)
+    await stream.close()
+    await handle.wait()
+    assert "pieces\r\n" in screen.text
+
+
 async def check_many_terminals_at_once(sandbox):
     async def show(number):
         handle, screen = await open_shell(sandbox)

@@ -50,6 +50,14 @@ def check_background_wait_and_stdin(sandbox):
     assert handle.wait().stdout == "first\nsecond\nend\n"
 
 
+def check_input_as_one_stream_and_by_handle(sandbox):
+    handle = sandbox.commands.run("cat; echo end", background=True, stdin=True)
+    sandbox.commands.stream_input(handle.pid, iter(["one ", b"two "]))
+    handle.send_stdin("three\n")
+    handle.close_stdin()
+    assert handle.wait().stdout == "one two three\nend\n"
+
+
 def check_list_connect_and_kill(sandbox):
     handle = sandbox.commands.run("echo started; sleep 20", background=True, envs={"NAME": "value"}, cwd="/tmp")
     listed = [p for p in sandbox.commands.list() if p.pid == handle.pid]
@@ -58,6 +66,7 @@ def check_list_connect_and_kill(sandbox):
     again = sandbox.commands.connect(handle.pid)
     assert sandbox.commands.kill(handle.pid) is True
     expect.raises(CommandExitException, again.wait)
+    assert again.kill() is False
     expect.raises(CommandExitException, lambda: sandbox.commands.run("kill -0 %d" % handle.pid))
     assert sandbox.commands.kill(handle.pid) is False
 
