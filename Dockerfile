@@ -54,7 +54,7 @@ ENV GUESTD_IDENTITY_DIR=/run/e2b
 WORKDIR /home/user
 EXPOSE 49983 49999
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/opt/guestd/bin/guestd", "health", "--host", "127.0.0.1"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/opt/guestd/bin/guestd", "health"]
 ENTRYPOINT ["/opt/guestd/bin/tini", "--", "/opt/guestd/bin/guestd"]
 
 # The runtimes of the languages come before guestd, so that a changed source file does not install them again.

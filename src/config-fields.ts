@@ -6,9 +6,10 @@ import { TEMPLATE_FIELDS, type TemplateConfigValues } from "./template-config-fi
 
 export interface ConfigValues extends KernelConfigValues, SandboxConfigValues, TemplateConfigValues {
   host: string;
-  port: number;
+  port: number | "off";
   interpreterPort: number | "off";
   listen: readonly string[];
+  listenMode: "600" | "660" | "666";
   allowedHosts: readonly string[];
   isInsecure: boolean;
   forwardsPorts: boolean;
@@ -44,7 +45,14 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     defaultText: "localhost (127.0.0.1 and, where there is one, ::1)",
     help: "address to bind",
   },
-  port: { flag: "port", env: "GUESTD_PORT", kind: "port", default: 49983, help: "API port; 0 takes any and prints it" },
+  port: {
+    flag: "port",
+    env: "GUESTD_PORT",
+    kind: "port",
+    allowsOff: true,
+    default: 49983,
+    help: "API port; 0 takes any and prints it; off for none, with --listen",
+  },
   interpreterPort: {
     flag: "interpreter-port",
     env: "GUESTD_INTERPRETER_PORT",
@@ -61,7 +69,16 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     items: { match: /^unix:\/.+/, says: "unix: and an absolute path" },
     default: [],
     defaultText: "none",
-    help: "socket file to serve the API on as well, for the user that guestd runs as; repeatable, or separated by commas",
+    help: "socket file to serve the API on as well, see --listen-mode; repeatable, or separated by commas",
+  },
+  listenMode: {
+    flag: "listen-mode",
+    env: "GUESTD_LISTEN_MODE",
+    kind: "choice",
+    unit: "octal",
+    choices: ["600", "660", "666"],
+    default: "600",
+    help: "who may connect to the socket files: 600 the user that guestd runs as, 660 its group too, 666 everybody; a token is asked for all the same",
   },
   allowedHosts: {
     flag: "allowed-host",
@@ -143,8 +160,8 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     kind: "text",
     unit: "path",
     default: undefined,
-    defaultText: "a private directory under the temporary one",
-    help: "spilled logs and kernel pipes; bounded, removed at exit",
+    defaultText: "the temporary directory",
+    help: "where to make the directory for spilled logs and kernel pipes; it is bounded, and removed at exit",
   },
   logLevel: {
     flag: "log-level",

@@ -5,15 +5,18 @@ import { errnoName, errnoText } from "./errors.ts";
 export const CONFIG_FILE = "/etc/guestd.json";
 
 /**
- * Settings of a file: an object with the names of flags, without their dashes in front. A missing file is none.
+ * Settings of a file: an object with the names of flags, without their dashes in front. A missing file is none if it `isOptional`.
  * @throws Error that says what is wrong with it
  */
-export function readConfigFile(path: string): Record<string, string | string[]> {
+export function readConfigFile(
+  path: string,
+  { isOptional }: { isOptional: boolean },
+): Record<string, string | string[]> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR") return {};
+    if (isOptional && (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR")) return {};
     throw new Error(`${path} cannot be read: ${errnoText(error)}`, { cause: error });
   }
   const settings = parse(text, path);

@@ -59,6 +59,11 @@ export function readConfig(source: ConfigSource): Readonly<Config> {
   const values = Object.fromEntries(
     Object.entries(CONFIG_FIELDS).map(([name, field]) => [name, readValue(field, given)]),
   ) as unknown as ConfigValues;
+  if (values.port === "off" && values.interpreterPort === "off" && values.listen.length === 0) {
+    throw new UsageError(
+      "--port off and --interpreter-port off leave nothing to reach guestd by; add --listen unix:/path",
+    );
+  }
   return Object.freeze({
     ...values,
     root: source.root,
@@ -77,6 +82,11 @@ function defaultPreparedDir(env: Record<string, string | undefined>): string {
   return join(env["XDG_DATA_HOME"] || join(env["HOME"] || homedir(), ".local", "share"), "guestd", "kernels");
 }
 
+/** Path of the socket file that an address of `--listen` names. */
+export function socketPath(address: string): string {
+  return address.slice("unix:".length);
+}
+
 /** The text of `--help`. */
 export function helpText(): string {
   const lines = Object.values(CONFIG_FIELDS).map((field) => {
@@ -88,7 +98,7 @@ export function helpText(): string {
     "guestd: processes, terminals, files and code contexts of this machine over HTTP",
     "",
     "usage: guestd [options]            serve",
-    "       guestd health [options]     exit 0 if a daemon answers on --host and --port",
+    "       guestd health [options]     exit 0 if a daemon with these options answers",
     "       guestd doctor [options]     say what works on this machine, and what is missing why",
     "       guestd --version | --help",
     "",
@@ -138,9 +148,10 @@ function readValue(field: ConfigField, { flags, env, file }: Given): unknown {
   if (flag !== undefined)
     return checked(field, `--${field.flag}`, Array.isArray(flag) ? flag.map(String) : String(flag));
   const variable = env[field.env];
-  if (variable) return checked(field, field.env, variable);
+  // Whoever starts a container cannot unset what its image sets, only empty it.
+  if (variable !== undefined) return variable === "" ? field.default : checked(field, field.env, variable);
   const setting = file[field.flag];
-  if (setting !== undefined) return checked(field, `${field.flag} in ${env["GUESTD_CONFIG"] ?? CONFIG_FILE}`, setting);
+  if (setting !== undefined) return checked(field, `${field.flag} in ${env["GUESTD_CONFIG"] || CONFIG_FILE}`, setting);
   return field.default;
 }
 
@@ -150,12 +161,13 @@ function checked(field: ConfigField, name: string, raw: string | string[]): unkn
   return value;
 }
 
-/** Settings of the image. A file that names one that there is not has a typing error in it. */
+/** Settings of the image, where it has any. A file that names one that there is not has a typing error in it, and so has the name of a file that is not there. */
 function readFile(env: Record<string, string | undefined>): Record<string, string | string[]> {
-  const path = env["GUESTD_CONFIG"] ?? CONFIG_FILE;
+  const named = env["GUESTD_CONFIG"];
+  const path = named || CONFIG_FILE;
   const known = new Set(Object.values(CONFIG_FIELDS).map(({ flag }) => flag));
   try {
-    const settings = readConfigFile(path);
+    const settings = readConfigFile(path, { isOptional: !named });
     const unknown = Object.keys(settings).find((name) => !known.has(name));
     if (unknown !== undefined)
       throw new Error(`${path}: there is no setting ${JSON.stringify(unknown)}; see guestd --help`);

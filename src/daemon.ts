@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Config, isLoopbackHost } from "./config.ts";
+import { type Config, isLoopbackHost, socketPath } from "./config.ts";
 import { createApp } from "./edge/app.ts";
 import { docsPageRoutes } from "./edge/docs-page.ts";
 import { Gate } from "./edge/gate.ts";
@@ -66,8 +66,13 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     },
     listeners,
   );
-  const ports = await openPorts(app, listeners, config);
-  log.info("listening", { url: urlOf(config.host, ports[0] ?? 0), ports: ports.join(), access: services.access.state });
+  const ports = await openPorts(app, listeners, { ...config, sockets: config.listen.map(socketPath) });
+  const [port] = ports;
+  log.info("listening", {
+    ...(port !== undefined && { url: urlOf(config.host, port), ports: ports.join() }),
+    ...(config.listen.length > 0 && { sockets: config.listen.join() }),
+    access: services.access.state,
+  });
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }

@@ -1,19 +1,20 @@
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Capability, findCapabilities } from "./host/capabilities.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import { Launcher } from "./host/launcher.ts";
-import { makeStateDirectory } from "./host/state-directory.ts";
+import { makeStateDirectory, type StateDirectory } from "./host/state-directory.ts";
+import { tryPrograms } from "./host/trials.ts";
 import { Users } from "./host/users.ts";
 import { KernelRegistry, type LanguageState } from "./kernels/registry.ts";
 
 /** Says what works on this machine, and of what does not why and what would help. Without programs nothing else matters. */
 export async function runDoctor(config: Config): Promise<{ text: string; isHealthy: boolean }> {
   await using stack = new AsyncDisposableStack();
-  const stagingFolder = makeStateDirectory();
-  stack.defer(() => rmSync(stagingFolder, { recursive: true, force: true }));
+  const state = stateDirectory(config);
+  if ("fix" in state) return { text: missing("state", state).join("\n"), isHealthy: false };
+  const { path: stagingFolder } = stack.use(state);
   const exec = new ExecContext({
     users: new Users(),
     path: programPath(config.path),
@@ -29,7 +30,9 @@ export async function runDoctor(config: Config): Promise<{ text: string; isHealt
     launcher,
     exec,
   });
-  const capabilities = await findCapabilities(launcher, exec);
+  const tried = await tryPrograms(launcher, exec);
+  const seen = await findCapabilities(launcher, exec);
+  const capabilities = [...tried, ...seen.filter(({ name }) => tried.every((capability) => capability.name !== name))];
   const languages = await registry.states();
   const lines = [
     `guestd ${config.version}, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
@@ -41,6 +44,16 @@ export async function runDoctor(config: Config): Promise<{ text: string; isHealt
   ];
   const isHealthy = capabilities.some(({ name, isAvailable }) => name === "processes" && isAvailable);
   return { text: lines.join("\n"), isHealthy };
+}
+
+/** Without one the daemon does not start. */
+function stateDirectory(config: Config): StateDirectory | { why: string; fix: string } {
+  try {
+    return makeStateDirectory(config.stateDir);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { why, fix: "name a directory that guestd may write to with --state-dir" };
+  }
 }
 
 function capabilityLines(capability: Capability): string[] {

@@ -1,6 +1,7 @@
-import { type Config, helpText, isLoopbackHost, readConfig, readVersion, UsageError } from "./config.ts";
+import { type Config, helpText, readConfig, readVersion, UsageError } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
 import { SandboxError } from "./errors.ts";
+import { checkHealth } from "./health.ts";
 import { PACKAGE_ROOT } from "./host/package-root.ts";
 import { awakeClock } from "./lib/awake-clock.ts";
 import { createLogger, descriptorSink, type Logger } from "./log.ts";
@@ -63,17 +64,9 @@ function reportBugs(log: Logger): void {
 
 /** For images without curl: exit code 0 when a daemon answers. */
 async function health(config: Config): Promise<void> {
-  const host =
-    isLoopbackHost(config.host) || config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
-  const authority = host.includes(":") ? `[${host}]` : host;
-  try {
-    const { status } = await fetch(`http://${authority}:${config.port}/health`, { signal: AbortSignal.timeout(5000) });
-    if (status === 204) return print("ok");
-    fail(`${authority}:${config.port} answered ${status}`, EXIT_FAILURE);
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    fail(`nothing answers on ${authority}:${config.port}: ${cause}`, EXIT_FAILURE);
-  }
+  const { text, isHealthy } = await checkHealth(config);
+  if (isHealthy) return print(text);
+  fail(text, EXIT_FAILURE);
 }
 
 async function doctor(config: Config): Promise<void> {

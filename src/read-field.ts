@@ -6,7 +6,8 @@ const FALSE = new Set(["false", "0", "no", "off"]);
 /** Reads one value; `fault` says what it should have been. */
 export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
   if (field.kind === "list") return readList(field, raw);
-  const text = String(raw);
+  if (typeof raw !== "string") return { fault: "must be one value, not a list" };
+  const text = raw;
   if (field.kind === "text") return readText(field, text);
   if (field.kind === "flag") {
     const lower = text.toLowerCase();

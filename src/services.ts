@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, isLoopbackHost } from "./config.ts";
 import { AtomicWrites } from "./filesystem/atomic-writes.ts";
@@ -62,8 +62,7 @@ export type Services = ReturnType<typeof createServices>;
 
 /** Services in the order in which they need each other; they are disposed in the opposite one. */
 export function createServices(stack: AsyncDisposableStack, config: Config, log: Logger) {
-  const stateDir = makeStateDirectory(config.stateDir);
-  stack.defer(() => rmSync(stateDir, { recursive: true, force: true }));
+  const { path: stateDir } = stack.use(makeStateDirectory(config.stateDir));
   const logsDir = join(stateDir, "logs");
   mkdirSync(logsDir, { recursive: true, mode: 0o700 });
   const users = new Users();

@@ -1,8 +1,10 @@
 import { chmodSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo, ListenOptions, Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Hono } from "hono";
 import { errnoName, fromErrno, type SandboxError } from "../errors.ts";
+import { makeDirectories } from "../lib/make-directories.ts";
 import type { Logger } from "../log.ts";
 import type { WebSocket } from "ws";
 import { httpStatus } from "./errors.ts";
@@ -17,7 +19,6 @@ const KEEP_ALIVE_MS = 640_000;
 const HEADERS_TIMEOUT_MS = 60_000;
 /** Metadata headers and long paths in queries. */
 const MAX_HEADER_BYTES = 128 * 1024;
-const OWNER_ONLY = 0o600;
 
 /** What listening on an address answers that this machine does not have. */
 const ABSENT = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
@@ -60,12 +61,13 @@ export class Listeners implements AsyncDisposable {
     }
   }
 
-  /** Opens a socket file that only the daemon's own user may use; it is gone when the daemon ends. @throws SandboxError */
-  async openSocket(app: Hono<EdgeEnv>, path: string): Promise<void> {
+  /** Opens a socket file with these permission bits, in a folder that is made if need be; it is gone when the daemon ends. @throws SandboxError */
+  async openSocket(app: Hono<EdgeEnv>, path: string, mode: number): Promise<void> {
     try {
+      makeDirectories(dirname(path));
       await removeStaleSocket(path);
       await this.#listen(app, { path }, (socket) => this.#local.add(socket));
-      chmodSync(path, OWNER_ONLY);
+      chmodSync(path, mode);
     } catch (error) {
       throw fromErrno(error, `cannot listen on unix:${path}`);
     }

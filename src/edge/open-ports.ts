@@ -2,15 +2,15 @@ import type { Hono } from "hono";
 import type { Listeners } from "./listeners.ts";
 import type { EdgeEnv } from "./request-context.ts";
 
-const SOCKET_PREFIX = "unix:";
-
 /** Where a daemon is to be reached. */
 export interface Addresses {
   host: string;
-  port: number;
+  port: number | "off";
   interpreterPort: number | "off";
-  /** `unix:/path` of each socket file. */
-  listen: readonly string[];
+  /** Paths of socket files. */
+  sockets: readonly string[];
+  /** Permission bits of these files, octal. */
+  listenMode: string;
 }
 
 /** Opens each port on each address of the host, and the sockets; returns the port numbers, the API's first. @throws SandboxError */
@@ -26,7 +26,8 @@ export async function openPorts(app: Hono<EdgeEnv>, listeners: Listeners, addres
     if (second) await listeners.open(app, { host: second, port, face, isOptional: true });
     ports.push(port);
   }
-  for (const address of addresses.listen) await listeners.openSocket(app, address.slice(SOCKET_PREFIX.length));
+  const mode = Number.parseInt(addresses.listenMode, 8);
+  for (const path of addresses.sockets) await listeners.openSocket(app, path, mode);
   return ports;
 }
 

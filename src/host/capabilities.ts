@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { writableCgroup } from "./cgroup.ts";
 import type { ExecContext } from "./exec-context.ts";
 import type { Launcher } from "./launcher.ts";
+import { INSTALL_AGAIN } from "./package-root.ts";
 
 /** Something the daemon may be able to do here, or why not and what would help. */
 export type Capability = { name: string } & (
@@ -19,7 +20,7 @@ function shim(launcher: Launcher): Capability {
     launcher.checkShim();
     return { name: "processes", isAvailable: true, detail: launcher.shimPath };
   } catch (error) {
-    return { name: "processes", isAvailable: false, why: messageOf(error), fix: "npm run build" };
+    return { name: "processes", isAvailable: false, why: messageOf(error), fix: INSTALL_AGAIN };
   }
 }
 
@@ -41,7 +42,7 @@ async function terminals(): Promise<Capability> {
       name: "terminals",
       isAvailable: false,
       why: messageOf(error),
-      fix: "npm ci with python3, make and g++ installed, or mount /dev/pts",
+      fix: `mount /dev/pts, or ${INSTALL_AGAIN}`,
     };
   }
 }

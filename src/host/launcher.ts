@@ -8,6 +8,7 @@ import type { OutputSink } from "./child.ts";
 import { reap } from "./libc.ts";
 import { Orphans } from "./orphans.ts";
 import type { ByteSink } from "./output-pipe.ts";
+import { INSTALL_AGAIN } from "./package-root.ts";
 import { startPipeChild } from "./pipe-child.ts";
 import { terminateTree } from "./process-group.ts";
 import type { ProgramChild } from "./program-child.ts";
@@ -70,7 +71,7 @@ export class Launcher implements ShimHost, AsyncDisposable {
     } catch (error) {
       throw new SandboxError("unavailable", `the shim ${this.shimPath} cannot be run`, {
         cause: error,
-        hint: "build it with: npm run build",
+        hint: INSTALL_AGAIN,
       });
     }
   }

@@ -47,6 +47,7 @@ describe("what cannot be is one line on stderr and", () => {
     [[], { GUESTD_LOG_LEVEL: "loud" }, /GUESTD_LOG_LEVEL: .*"loud"/],
     [[], { GUESTD_TOKEN_FILE: "/nowhere/token" }, /GUESTD_TOKEN_FILE: .*"\/nowhere\/token"/],
     [["health", "--port", "x"], {}, /--port/],
+    [["--port", "off", "--interpreter-port", "off"], {}, /nothing to reach guestd by; add --listen/],
   ] as [string[], Record<string, string>, RegExp][])("2 for a usage that is none: %j %j", (argv, env, pattern) => {
     failsWith(2, run(argv, env), pattern);
   });
@@ -111,11 +112,22 @@ test("doctor says what works here, and is 0 when programs do", () => {
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toMatch(/^guestd \d+\.\d+\.\d+, Node /);
   expect(stdout).toMatch(/^ {2}ok {3}processes +\S+guestd-shim$/m);
+  expect(stdout).toMatch(/^ {2}ok {3}git +\d+\.\d+/m);
   for (const name of ["users", "terminals", "inotify", "cgroup"]) {
     expect(stdout).toMatch(new RegExp(`^  (ok|--)   ${name}( |$)`, "m"));
   }
   // What does not work comes with what would help.
   expect(stdout.match(/^ {2}-- /gm)?.length ?? 0).toBe(stdout.match(/^ +fix: \S/gm)?.length ?? 0);
+});
+
+test("doctor is 1 where guestd could keep nothing, and says what would help; git is missed where there is none", () => {
+  const { code, stdout } = run(["doctor", "--kernels=", "--state-dir", "/proc/nowhere"]);
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringMatching(/^ {2}-- {3}state .*"\/proc\/nowhere".*\n +fix: .*--state-dir\n$/),
+  ]);
+  const without = run(["doctor", "--kernels="], { PATH: "/nowhere" });
+  expect([without.code, without.stdout]).toEqual([0, expect.stringMatching(/^ {2}-- {3}git .*\n +fix: install git/m)]);
 });
 
 test.runIf(process.geteuid?.() === 0)(

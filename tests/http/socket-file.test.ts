@@ -14,7 +14,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { startTestDaemon } from "../helpers/daemon.ts";
+import { readConfig } from "../../src/config.ts";
+import { startDaemon } from "../../src/daemon.ts";
+import { checkHealth } from "../../src/health.ts";
+import { createLogger } from "../../src/log.ts";
+import { REPOSITORY, startTestDaemon } from "../helpers/daemon.ts";
 
 interface Asked {
   path?: string;
@@ -42,6 +46,31 @@ test("the API is served on a socket file, to its owner only and under any host n
     expect((await daemon.fetch("/health")).status).toBe(204);
   }
   expect(existsSync(path)).toBe(false);
+});
+
+test("its folder is made, and its group may connect where that was said", async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-socket-"));
+  const path = join(folder.path, "run", "guestd", "guestd.sock");
+  await using _daemon = await startTestDaemon({ argv: ["--listen", `unix:${path}`, "--listen-mode", "660"] });
+  expect(statSync(path).mode & 0o777).toBe(0o660);
+  expect((await ask(path, { body: "echo hello" })).text).toBe("hello\n");
+});
+
+test("it may be all there is: then guestd health asks there", async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-socket-"));
+  const path = join(folder.path, "guestd.sock");
+  const argv = ["--port", "off", "--interpreter-port", "off", "--listen", `unix:${path}`];
+  const config = readConfig({ root: REPOSITORY, argv: [...argv, "--kernels="], env: {}, isTerminal: false });
+  const lines: string[] = [];
+  const log = createLogger({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  {
+    await using daemon = await startDaemon(config, log);
+    expect(daemon.ports).toEqual([]);
+    expect(lines.join("")).toMatch(new RegExp(`listening.* sockets="?unix:${path}`));
+    expect(await checkHealth(config)).toEqual({ text: "ok", isHealthy: true });
+  }
+  const { text: why, isHealthy } = await checkHealth(config);
+  expect([why, isHealthy]).toEqual([expect.stringMatching(`nothing answers on unix:${path}: .*ENOENT`), false]);
 });
 
 test("a token is asked for there as well", async () => {

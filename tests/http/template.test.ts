@@ -117,6 +117,7 @@ describe("the image's file", () => {
     ["[]", /must hold an object/],
     ['{"start-comand": "x"}', /no setting "start-comand"/],
     ['{"start-cmd": {}}', /"start-cmd" must be a text/],
+    ['{"start-cmd": ["npm", "run", "dev"]}', /start-cmd in .*must be one value, not a list/],
     ['{"kept-runs": -1}', /kept-runs in .*must be a number/],
   ])("with %s in it is refused", async (text, why) => {
     using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-template-"));
@@ -125,9 +126,22 @@ describe("the image's file", () => {
     await expect(start({ GUESTD_CONFIG: file })).rejects.toThrow(why);
   });
 
-  test("need not be there", async () => {
-    await using daemon = await start({ GUESTD_CONFIG: "/nowhere/guestd.json" });
+  test("need not be there, unless it was named", async () => {
+    await using daemon = await start({});
     expect(await ready(daemon)).toBe(204);
+    await expect(start({ GUESTD_CONFIG: "/nowhere/guestd.json" })).rejects.toThrow(
+      /guestd\.json cannot be read: no such/,
+    );
+  });
+
+  test("is taken back by an empty variable: an image's start command can be left out", async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-template-"));
+    const file = join(folder.path, "guestd.json");
+    writeFileSync(file, JSON.stringify({ "start-cmd": "sleep 600", "kept-runs": 7 }));
+    await using daemon = await start({ GUESTD_CONFIG: file, GUESTD_START_CMD: "" });
+    expect(await template(daemon)).toEqual({ state: "ready", restarts: 0 });
+    const { limits } = (await (await daemon.fetch("/v1/info")).json()) as { limits: object };
+    expect(limits).toMatchObject({ keptRuns: 7 });
   });
 });
 

@@ -1,0 +1,18 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { errnoName } from "../errors.ts";
+
+/**
+ * Makes `path` and what is missing above it; whether it was missing. Node's own way tries for ever where nothing can be made (in /proc).
+ * @throws the system error of mkdir; what is there and no directory is found out by whoever uses it
+ */
+export function makeDirectories(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (errnoName(error) === "EEXIST") return false;
+    if (errnoName(error) !== "ENOENT" || !makeDirectories(dirname(path))) throw error;
+    return makeDirectories(path);
+  }
+}
