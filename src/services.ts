@@ -41,6 +41,7 @@ import { Lifecycle, type LifecycleDeps } from "./lifecycle/lifecycle.ts";
 import { MetadataService } from "./lifecycle/metadata-service.ts";
 import { SandboxIdentity } from "./lifecycle/sandbox-identity.ts";
 import type { Logger } from "./log.ts";
+import { labelledPids } from "./metrics/figures.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { RequestTimes } from "./metrics/request-times.ts";
 import { CachedLogin } from "./processes/cached-login.ts";
@@ -100,7 +101,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
       template: () => template.state,
     }),
     lifecycle: createLifecycle(stack, config, { access, exec, identity, contexts, log }),
-    metrics: stack.use(new Metrics()),
+    metrics: stack.use(new Metrics({ pids: () => labelledPids(runs, contexts.list()) })),
     requestTimes: new RequestTimes(),
     runs,
     base64: loadBase64(join(config.root, "dist", "guestd-base64.so"), log),

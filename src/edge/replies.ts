@@ -26,6 +26,11 @@ export function errorResponse(c: EdgeContext, thrown: unknown, family: RouteFami
   return connect(c, error);
 }
 
+/** The same without words, where the contract has none. */
+export function emptyErrorResponse(c: EdgeContext, thrown: unknown): Response {
+  return c.body(null, httpStatus(c.var.request.fail(thrown)) as ContentfulStatusCode);
+}
+
 /** Hono takes byte arrays over plain buffers only, which is what ours always are. */
 export function bodyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes as Uint8Array<ArrayBuffer>;

@@ -90,6 +90,11 @@ export class CodeContext {
     return this.queueLength > 0 ? 0 : this.#options.clock.now() - this.#usedAtMs;
   }
 
+  /** Process id of its kernel; undefined while there is none. */
+  get kernelPid(): number | undefined {
+    return this.#seat.pid;
+  }
+
   /** The last time its state was lost, if ever. */
   get lastLoss(): StateLoss | undefined {
     return this.#lastLoss;

@@ -10,7 +10,7 @@ export interface KernelSeatOptions {
 /** A kernel that is there or being started. */
 interface Occupant {
   kernel: Promise<Kernel>;
-  isReady: boolean;
+  ready: Kernel | undefined;
   stop: AbortController;
 }
 
@@ -36,6 +36,11 @@ export class KernelSeat {
     return this.#closedBy !== undefined;
   }
 
+  /** Process id of the kernel that is ready in it, if any. */
+  get pid(): number | undefined {
+    return this.#occupant?.ready?.pid;
+  }
+
   /** Whether `kernel` was ended from here. */
   wasDropped(kernel: Kernel): boolean {
     return this.#dropped.has(kernel);
@@ -59,7 +64,7 @@ export class KernelSeat {
 
   /** Another kernel in place of this one; one that is only being started is new enough. */
   async renew(): Promise<void> {
-    if (this.#occupant?.isReady) await this.#drop(this.#occupant);
+    if (this.#occupant?.ready) await this.#drop(this.#occupant);
     await this.live();
   }
 
@@ -73,10 +78,10 @@ export class KernelSeat {
 
   #begin(): Occupant {
     const stop = new AbortController();
-    const occupant: Occupant = { kernel: this.#options.start(stop.signal), isReady: false, stop };
+    const occupant: Occupant = { kernel: this.#options.start(stop.signal), ready: undefined, stop };
     occupant.kernel.then(
       (kernel) => {
-        occupant.isReady = true;
+        occupant.ready = kernel;
         void kernel.exited.then(({ reason }) => this.#replace(occupant, kernel, reason));
       },
       () => this.#vacate(occupant),

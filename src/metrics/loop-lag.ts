@@ -10,8 +10,9 @@ export class LoopLag {
     this.#intervalMs = intervalMs;
   }
 
-  get worstMs(): number {
-    return Math.max(0, ...this.#latenessMs);
+  /** Undefined until the timer has fired once. */
+  get worstMs(): number | undefined {
+    return this.#latenessMs.length === 0 ? undefined : Math.max(0, ...this.#latenessMs);
   }
 
   reset(): void {

@@ -4,14 +4,16 @@ import { type CpuLook, lookAtCpu, type MetricsSample, takeSample } from "./sampl
 const TICK_MS = 1000;
 const TICKS_PER_SAMPLE = 5;
 const MAX_AGE_MS = 2 * TICKS_PER_SAMPLE * TICK_MS;
-/** Without a reader for this long nothing is sampled any more. */
-const IDLE_MS = 60_000;
+/** Without a reader for this long nothing is sampled any more. Longer than the 5 min after which Prometheus forgets what it read. */
+const IDLE_MS = 6 * 60_000;
 
 /**
  * Readings on a timer, so that asking costs nothing; the timer runs while somebody asks now and then.
- * The first reading is taken when first asked for, and tells of the time since this was made.
+ * The first reading is taken when first asked for, and tells of the time since this was made; the first after a pause of the time
+ * since the last one before it.
  */
 export class Metrics implements Disposable {
+  readonly #pids: () => readonly number[];
   readonly #lag = new LoopLag(TICK_MS);
   #cpu: CpuLook | undefined = firstLook();
   #latest: Promise<MetricsSample> | undefined;
@@ -19,6 +21,11 @@ export class Metrics implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #askedAt = 0;
+
+  /** `pids`: processes that are looked at one by one. */
+  constructor(deps: { pids: () => readonly number[] }) {
+    this.#pids = deps.pids;
+  }
 
   /** The newest sample, some seconds old at most; who asks first waits for the first one. */
   async current(): Promise<MetricsSample> {
@@ -29,8 +36,8 @@ export class Metrics implements Disposable {
     return this.#latest;
   }
 
-  /** How late the event loop came to a timer, at worst, in the last seconds; in ms. */
-  get loopLagMs(): number {
+  /** How late the event loop came to a timer, at worst, in the last seconds; in ms. Undefined when that was not looked at yet. */
+  get loopLagMs(): number | undefined {
     return this.#lag.worstMs;
   }
 
@@ -66,7 +73,7 @@ export class Metrics implements Disposable {
     const now = lookAtCpu();
     const before = this.#cpu ?? now;
     this.#cpu = now;
-    return takeSample(before, now);
+    return takeSample(before, now, this.#pids());
   }
 }
 

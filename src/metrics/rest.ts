@@ -1,6 +1,7 @@
 import { accepts } from "hono/accepts";
 import { MetricsAnswer, MetricsQuery } from "../contracts/metrics.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
+import { emptyErrorResponse } from "../edge/replies.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseQuery } from "../edge/validate.ts";
 import { TEXT_FORMAT, toText } from "./exposition.ts";
@@ -16,7 +17,12 @@ const BOTH = { supports: ["application/json", "text/plain"], default: "applicati
 export function metricsRoutes(metrics: Metrics, deps: Omit<FiguresDeps, "loopLagMs">): Route[] {
   const answer = async (c: EdgeContext): Promise<Response> => {
     const { format } = parseQuery(c, MetricsQuery);
-    const sample = await metrics.current();
+    let sample: MetricsSample;
+    try {
+      sample = await metrics.current();
+    } catch (error) {
+      return emptyErrorResponse(c, error);
+    }
     if (!isTextWanted(c, format)) return c.json(toWire(sample), 200, NO_STORE);
     const families = collectFamilies(sample, { ...deps, loopLagMs: () => metrics.loopLagMs });
     return c.body(toText(families), 200, { ...NO_STORE, "Content-Type": TEXT_FORMAT });
@@ -29,7 +35,10 @@ const METRICS = {
   tag: "metrics",
   query: MetricsQuery,
   headers: { Accept: "text/plain for Prometheus' text" },
-  answers: { 200: { description: "newest sample", json: MetricsAnswer, media: ["text/plain"] } },
+  answers: {
+    200: { description: "newest sample", json: MetricsAnswer, media: ["text/plain"] },
+    500: { description: "the machine could not be read" },
+  },
 };
 
 function isTextWanted(c: EdgeContext, format: "json" | "prometheus" | undefined): boolean {

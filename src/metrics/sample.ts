@@ -2,14 +2,18 @@ import { statfs } from "node:fs/promises";
 import { type CpuReading, readCpu } from "../host/cpu.ts";
 import { type Memory, narrowestGroup } from "../host/memory.ts";
 import { type Pressure, readPressure } from "../host/pressure.ts";
-import { countDescriptors, countProcesses } from "../host/process-count.ts";
+import { countDescriptors, countProcesses, residentMemory } from "../host/process-count.ts";
 
 /** One reading of the machine, or of the part of it that the cgroups around this process leave. Sizes in bytes. */
 export interface MetricsSample {
   at: Date;
   cpuCount: number;
-  /** Of all that may be used, since the sample before. */
+  /** Of all that may be used, in the time since the sample before. */
   cpuUsedPercent: number;
+  /** How long that time was. */
+  cpuWindowMs: number;
+  /** Since the machine was started, or its cgroup made. */
+  cpuUsedMs: number;
   memory: Memory;
   diskTotal: number;
   diskUsed: number;
@@ -17,6 +21,8 @@ export interface MetricsSample {
   zombies: number;
   descriptors: { open: number; limit: number };
   pressure: readonly Pressure[];
+  /** Memory in RAM of the processes that were asked for, by their ids; those that are gone are left out. */
+  residentBytes: ReadonlyMap<number, number>;
 }
 
 /** A look at the processors' counter; the next sample tells what was used since. */
@@ -28,27 +34,37 @@ export function lookAtCpu(): CpuLook {
   return { ...readCpu(), atMs: performance.now() };
 }
 
-/** Reads everything, without starting a program and without holding up the event loop for more than two milliseconds or so. */
-export async function takeSample(before: CpuLook, now: CpuLook): Promise<MetricsSample> {
+/**
+ * Reads everything, without starting a program and without holding up the event loop for more than two milliseconds or so.
+ * `pids` are processes to be looked at one by one.
+ */
+export async function takeSample(before: CpuLook, now: CpuLook, pids: readonly number[]): Promise<MetricsSample> {
   const [memory, disk, counts] = await Promise.all([readMemory(), statfs("/"), countProcesses()]);
+  const residentBytes = await residentMemory(pids);
+  // Only now: the other readings have some open.
+  const descriptors = await countDescriptors();
   return {
     at: new Date(),
     cpuCount: Math.ceil(now.processors),
     cpuUsedPercent: usedPercent(before, now),
+    cpuWindowMs: now.atMs - before.atMs,
+    cpuUsedMs: now.usedMs,
     memory,
     diskTotal: disk.blocks * disk.bsize,
     diskUsed: (disk.blocks - disk.bavail) * disk.bsize,
     ...counts,
-    descriptors: countDescriptors(),
+    descriptors,
     pressure: readPressure(),
+    residentBytes,
   };
 }
 
 /** The library's other calls are not used: `currentLoad`, `fsSize` and `processes` start `cat`, `df` and `ps` (docs/decisions/0031). */
 async function readMemory(): Promise<Memory> {
   const { default: system } = await import("systeminformation");
-  const { total, active, buffcache } = await system.mem();
-  return narrowestGroup(total) ?? { total, used: active, cache: buffcache };
+  const { total, active, buffers, cached } = await system.mem();
+  // Its `buffcache` has the kernel's own caches too, which a cgroup's figure has not.
+  return narrowestGroup(total) ?? { total, used: active, cache: buffers + cached };
 }
 
 function usedPercent(before: CpuLook, now: CpuLook): number {

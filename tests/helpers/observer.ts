@@ -14,7 +14,7 @@ export interface Observer {
 export interface ObserverOptions {
   /** File in `src/`, whose exports are in `host`. */
   file: string;
-  /** JavaScript whose value is what it sees, `host.readCpu()`. */
+  /** JavaScript whose value, or what that resolves to, is what it sees: `host.readCpu()`. */
   expression: string;
   /** JavaScript that comes before it waits. */
   setUp?: string;
@@ -27,7 +27,7 @@ export function startObserver({ file, expression, setUp = "", through = [] }: Ob
     const host = require(${JSON.stringify(join(REPOSITORY, "src", file))});
     ${setUp}
     require("node:fs").readSync(0, Buffer.alloc(1));
-    console.log(JSON.stringify(${expression}));`;
+    (async () => console.log(JSON.stringify(await (${expression}))))();`;
   const [program, ...args] = [...through, process.execPath, "-e", script];
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   return {

@@ -1,10 +1,14 @@
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import parse from "parse-prometheus-text-format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { canMakeMemoryGroups, makeMemoryGroup, type MemoryGroup } from "../helpers/memory-cgroup.ts";
 import { removeRun, startRun, untilPrinted } from "../helpers/native-runs.ts";
+import { CellStream } from "../unit/kernels/cell-client.ts";
+import { followFeed } from "./feed-client.ts";
 
 const MIB = 2 ** 20;
 
@@ -16,7 +20,7 @@ afterAll(() => daemon[Symbol.asyncDispose]());
 
 const scrape = async (): Promise<string> => (await daemon.fetch("/metrics?format=prometheus")).text();
 
-/** Value of a line that has these labels. */
+/** Value of a line that has these labels, if there is one. */
 async function value(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
   const family = parse(await scrape()).find((one) => one.name === name);
   const found = family?.metrics.find((point) =>
@@ -81,13 +85,13 @@ describe("the figures for Prometheus", () => {
       expect.arrayContaining([
         "sandbox_cpus",
         "sandbox_cpu_used_ratio",
+        "sandbox_cpu_seconds_total",
         "sandbox_memory_used_bytes",
         "sandbox_disk_used_bytes",
         "sandbox_processes",
         "sandbox_zombies",
         "guestd_open_descriptors",
         "guestd_resident_memory_bytes",
-        "guestd_event_loop_lag_seconds",
         "guestd_watched_directories",
         "guestd_watched_directories_limit",
         "guestd_live_runs",
@@ -103,11 +107,52 @@ describe("the figures for Prometheus", () => {
     const { id: run } = await startRun(daemon.url, { cmd: "sh", args: ["-c", "printf hello; exec sleep 600"] });
     await untilPrinted(daemon.url, run, /hello/);
     expect(await value("guestd_run_output_bytes", { run })).toBe(5);
-    expect(await value("guestd_run_resident_memory_bytes", { run, kind: "command" })).toBeGreaterThan(0);
+    await until(async () => ((await value("guestd_run_resident_memory_bytes", { run, kind: "command" })) ?? 0) > 0);
     expect(await value("guestd_live_runs", { kind: "command" })).toBe(1);
     await removeRun(daemon.url, run);
     expect(await value("guestd_run_output_bytes", { run })).toBeUndefined();
     expect(await value("guestd_live_runs", { kind: "command" })).toBe(0);
+  });
+
+  test("tell of the default context: its cells, how long it had none, and the memory of its kernel", async () => {
+    const labels = { language: "toy" };
+    const before = performance.now();
+    const stream = await CellStream.open(daemon.interpreterUrl, { language: "toy", code: "print up\nsleep 60000" });
+    await stream.until(({ type }) => type === "stdout");
+    expect(await value("guestd_context_queued_cells", labels)).toBe(1);
+    expect(await value("guestd_context_idle_seconds", labels)).toBe(0);
+    stream.destroy();
+    await until(async () => (await value("guestd_context_queued_cells", labels)) === 0);
+    expect(await value("guestd_context_idle_seconds", labels)).toBeGreaterThan(0);
+    expect(await value("guestd_context_idle_seconds", labels)).toBeLessThan((performance.now() - before) / 1000);
+    await until(async () => ((await value("guestd_context_resident_memory_bytes", labels)) ?? 0) > 0);
+  });
+
+  test("count directories that the kernel watches, and who has ended without being asked for a status", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "guestd-metrics-"));
+    expect(await value("guestd_watched_directories")).toBe(0);
+    {
+      using feed = await followFeed(`${daemon.url}/v1/watch?path=${directory}`);
+      expect(await feed.next()).toMatchObject({ type: "ready", mode: "inotify" });
+      expect(await value("guestd_watched_directories")).toBe(1);
+    }
+    rmSync(directory, { recursive: true });
+    const { id } = await startRun(daemon.url, { cmd: "sh", args: ["-c", "true & exec sleep 600"] });
+    await until(async () => ((await value("sandbox_zombies")) ?? 0) > 0);
+    await removeRun(daemon.url, id);
+  });
+
+  test("tell how many descriptors guestd may have", async () => {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
+    expect(await value("guestd_max_descriptors")).toBe(Number(limit));
+    expect(await value("guestd_open_descriptors")).toBeLessThan(Number(limit));
+  });
+
+  test("tell that the event loop stood still", async () => {
+    await scrape();
+    // Longer than from one look at it to the next.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1300);
+    await until(async () => ((await value("guestd_event_loop_lag_seconds")) ?? 0) >= 0.3);
   });
 
   test("have one label for all paths that nobody serves", async () => {

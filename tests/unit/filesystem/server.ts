@@ -1,11 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApp } from "../../../src/edge/app.ts";
-import { Gate } from "../../../src/edge/gate.ts";
-import { HostRule } from "../../../src/edge/host-rule.ts";
 import { signedUrls } from "../../../src/edge/http/signed-url.ts";
-import { Listeners } from "../../../src/edge/listeners.ts";
 import { AtomicWrites } from "../../../src/filesystem/atomic-writes.ts";
 import { Changes } from "../../../src/filesystem/changes.ts";
 import { composeRoutes } from "../../../src/filesystem/compose-rest.ts";
@@ -25,7 +21,7 @@ import { Mounts } from "../../../src/host/mounts.ts";
 import { OWN_RIGHTS } from "../../../src/host/own-file-access.ts";
 import { Users } from "../../../src/host/users.ts";
 import { Access } from "../../../src/lifecycle/access.ts";
-import { createLogger } from "../../../src/log.ts";
+import { serveRoutes } from "../../helpers/route-server.ts";
 
 export const isRoot = process.geteuid?.() === 0;
 
@@ -95,29 +91,13 @@ export async function testServer(options: { token?: string; uploadIdleMs?: numbe
     ...composeRoutes(files.compositions),
     ...nativeFilesRoutes({ ...files, ...idle }),
   ];
-  const log = createLogger({ level: "error", format: "json", write: (line) => process.stderr.write(line) });
-  const listeners = new Listeners({ log });
-  const app = createApp(
-    {
-      routes,
-      gate: new Gate({ access, isStrictInterpreter: false }),
-      hostRule: new HostRule({ allowedHosts: [] }),
-      guardsHost: true,
-      log,
-      checkUser: (name) => void users.get(name),
-      server: "guestd/test",
-      onMoved: () => undefined,
-      onAnswered: () => undefined,
-    },
-    listeners,
-  );
-  const port = await listeners.open(app, { host: "127.0.0.1", port: 0, face: "api" });
+  const server = await serveRoutes({ routes, access, checkUser: (name) => void users.get(name) });
   return {
-    url: `http://127.0.0.1:${port}`,
-    port,
+    url: server.url,
+    port: server.port,
     files,
     [Symbol.asyncDispose]: async () => {
-      await listeners[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
       await files[Symbol.asyncDispose]();
     },
   };

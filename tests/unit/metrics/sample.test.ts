@@ -1,28 +1,51 @@
-import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { REPOSITORY } from "../../helpers/daemon.ts";
+import { afterEach, expect, test } from "vitest";
+import type { Memory } from "../../../src/host/memory.ts";
+import { startObserver } from "../../helpers/observer.ts";
+import { isRoot } from "../host/programs.ts";
 
-/** Takes samples in a process of its own, where each way to start a program is noted before anything else is loaded. */
-const SCRIPT = `
-  const programs = require("node:child_process");
-  const started = [];
-  for (const name of ["exec", "execFile", "fork", "spawn", "execSync", "execFileSync", "spawnSync"]) {
-    const real = programs[name];
-    programs[name] = (...args) => (started.push([name, args[0]]), real(...args));
-  }
-  const { lookAtCpu, takeSample } = require(${JSON.stringify(join(REPOSITORY, "src", "metrics", "sample.ts"))});
-  (async () => {
-    const before = lookAtCpu();
-    const { memory, processes, zombies } = await takeSample(before, lookAtCpu());
-    console.log(JSON.stringify({ started, memory, processes, zombies }));
-  })();`;
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
 
-test("a sample starts no program", () => {
-  const answer = execFileSync(process.execPath, ["-e", SCRIPT], { encoding: "utf8" });
-  const { started, memory, processes, zombies } = JSON.parse(answer) as Record<string, unknown>;
-  expect(started).toEqual([]);
-  expect(memory).toMatchObject({ total: expect.any(Number), used: expect.any(Number), cache: expect.any(Number) });
-  expect(processes).toBeGreaterThan(1);
-  expect(zombies).toBeGreaterThanOrEqual(0);
+const SAMPLE = { file: "metrics/sample.ts", expression: "host.takeSample(host.lookAtCpu(), host.lookAtCpu(), [])" };
+
+test("a sample starts no program", async () => {
+  // Each way to start one is noted from before a sample loads anything.
+  const setUp = `
+    const programs = require("node:child_process");
+    const started = [];
+    for (const name of ["exec", "execFile", "fork", "spawn", "execSync", "execFileSync", "spawnSync"]) {
+      const real = programs[name];
+      programs[name] = (...args) => (started.push([name, args[0]]), real(...args));
+    }`;
+  const expression = `${SAMPLE.expression}.then((sample) => ({ started, ...sample }))`;
+  expect(await startObserver({ ...SAMPLE, setUp, expression }).look()).toMatchObject({
+    started: [],
+    memory: { total: expect.any(Number), used: expect.any(Number), cache: expect.any(Number) },
+  });
+});
+
+test("the machine's memory for files is without the kernel's own caches, as a cgroup's is", async (context) => {
+  if (!isRoot) return context.skip("only root can show a process another /proc/meminfo");
+  const folder = mkdtempSync(join(tmpdir(), "guestd-meminfo-"));
+  folders.push(folder);
+  const lines = {
+    MemTotal: 900,
+    MemFree: 100,
+    MemAvailable: 500,
+    Buffers: 20,
+    Cached: 300,
+    Slab: 70,
+    SReclaimable: 60,
+  };
+  const meminfo = Object.entries(lines).map(([name, kilobytes]) => `${name}: ${kilobytes} kB\n`);
+  writeFileSync(join(folder, "meminfo"), meminfo.join(""));
+  const show = 'mount --bind "$0" /proc/meminfo && exec "$@"';
+  const through = ["unshare", "--mount", "sh", "-c", show, join(folder, "meminfo")];
+  const { memory } = (await startObserver({ ...SAMPLE, through }).look()) as { memory: Memory };
+  expect(memory).toEqual({ total: 900 * 1024, used: 400 * 1024, cache: 320 * 1024 });
 });
