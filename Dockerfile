@@ -7,6 +7,7 @@
 #   docker build --target artefact -o out .                   /opt/guestd alone: COPY it into any image with glibc 2.28 or newer
 #
 # Behind a private registry or a TLS proxy pass any of --secret id=npmrc,src=… id=pipconf,src=… id=ca,src=…: nothing of them stays in a layer.
+# Mounts are all it has of BuildKit; builders that have none take it without them: sed 's/--mount=[^ ]* *//g' Dockerfile | docker build -f - .
 
 # The glibc of the build image bounds where the compiled parts run: that of Debian 11 keeps them below Node's own floor, 2.28.
 ARG NODE=node:24-bullseye-slim

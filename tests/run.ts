@@ -1,11 +1,10 @@
 // `npm test`: installs what the tests need, runs them all, and ends with one line that counts them.
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { prepareImageTools, prepareMachine } from "./helpers/prepare-machine.ts";
 
 interface Report {
-  success: boolean;
   testResults: {
     name: string;
     status: string;
@@ -14,50 +13,101 @@ interface Report {
   }[];
 }
 
-/** Those of `npm test`; `--soak` and `--image` run the one of that name instead. */
+/** Those of `npm test`, which goes on with the slim form of `image`; `--soak` and `--image` run the one of that name instead. */
 const USUAL_PROJECTS = ["unit", "http", "curl", "kernels", "sdk"];
 
 const root = join(import.meta.dirname, "..");
-const reportFile = join(root, ".cache", "test-report.json");
+const cache = join(root, ".cache");
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** Runs the tests of `projects` that `filters` let through, and counts them. */
+function runProjects(projects: readonly string[], filters: readonly string[], env: Record<string, string> = {}): void {
+  const reportFile = join(cache, "test-report.json");
+  rmSync(reportFile, { force: true });
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      join(root, "node_modules", "vitest", "vitest.mjs"),
+      "run",
+      ...projects.flatMap((project) => ["--project", project]),
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${reportFile}`,
+      ...filters,
+    ],
+    { cwd: root, stdio: "inherit", env: { ...process.env, ...env } },
+  );
+  const failedBefore = counts.failed;
+  if (existsSync(reportFile)) count(JSON.parse(readFileSync(reportFile, "utf8")) as Report);
+  // Something went wrong outside of the tests.
+  if (status !== 0 && counts.failed === failedBefore) fail(`vitest ended with status ${status}`);
+}
+
+function count({ testResults }: Report): void {
+  for (const { name, status: fileStatus, message, assertionResults } of testResults) {
+    for (const test of assertionResults) {
+      if (test.status === "passed") counts.passed += 1;
+      else if (test.status === "failed") counts.failed += 1;
+      else {
+        counts.skipped += 1;
+        console.log(`skipped: ${test.fullName}`);
+      }
+    }
+    // A file that could not even be loaded has no tests to count.
+    if (fileStatus === "failed" && !assertionResults.some((test) => test.status === "failed"))
+      fail(`${name}: ${message ?? ""}`);
+  }
+}
+
+function fail(what: string): void {
+  counts.failed += 1;
+  console.log(`failed: ${what}`);
+}
+
+/** Builds the slim image while other tests run, behind them in everything: it mostly waits for registries. */
+async function buildSlimImage(): Promise<void> {
+  const log = openSync(join(cache, "slim-image.log"), "w");
+  const script = join(root, "tests", "image", "build-image.sh");
+  const command = [
+    "-n",
+    "19",
+    "ionice",
+    "-c",
+    "3",
+    script,
+    "-C",
+    root,
+    "-t",
+    "localhost/guestd:slim",
+    "--target",
+    "slim",
+  ];
+  const building = spawn("nice", command, { cwd: root, stdio: ["ignore", log, log] });
+  await new Promise((resolve) => building.on("close", resolve).on("error", resolve));
+}
+
+async function runUsual(): Promise<void> {
+  if (process.geteuid?.() !== 0) {
+    console.log("not root: the image is neither built nor tested");
+    return runProjects(USUAL_PROJECTS, []);
+  }
+  prepareImageTools(root);
+  const building = buildSlimImage();
+  runProjects(USUAL_PROJECTS, []);
+  // The tests find it in the cache. Should it have failed they build it once more, and say why.
+  await building;
+  runProjects(["image"], [], { GUESTD_IMAGE: "slim" });
+}
+
 const special = ["soak", "image"].find((project) => process.argv.includes(`--${project}`));
 const filters = process.argv.slice(2).filter((argument) => argument !== `--${special}`);
 
+mkdirSync(cache, { recursive: true });
 prepareMachine(root);
 if (special === "image") prepareImageTools(root);
-mkdirSync(join(root, ".cache"), { recursive: true });
-rmSync(reportFile, { force: true });
-const projects = (special ? [special] : USUAL_PROJECTS).flatMap((project) => ["--project", project]);
-const { status } = spawnSync(
-  process.execPath,
-  [
-    join(root, "node_modules", "vitest", "vitest.mjs"),
-    "run",
-    ...projects,
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${reportFile}`,
-    ...filters,
-  ],
-  { cwd: root, stdio: "inherit", env: { ...process.env, GUESTD_SOAK: special === "soak" ? "1" : "" } },
-);
+if (special) runProjects([special], filters);
+else if (filters.length > 0) runProjects(USUAL_PROJECTS, filters);
+else await runUsual();
 
-const counts = { passed: 0, failed: 0, skipped: 0 };
-const { testResults } = JSON.parse(readFileSync(reportFile, "utf8")) as Report;
-for (const { name, status: fileStatus, message, assertionResults } of testResults) {
-  for (const test of assertionResults) {
-    if (test.status === "passed") counts.passed += 1;
-    else if (test.status === "failed") counts.failed += 1;
-    else {
-      counts.skipped += 1;
-      console.log(`skipped: ${test.fullName}`);
-    }
-  }
-  // A file that could not even be loaded has no tests to count.
-  if (fileStatus === "failed" && !assertionResults.some((test) => test.status === "failed")) {
-    counts.failed += 1;
-    console.log(`failed: ${name}: ${message ?? ""}`);
-  }
-}
-const isGood = status === 0 && counts.failed === 0 && counts.passed > 0;
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-process.exitCode = isGood ? 0 : 1;
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;

@@ -69,8 +69,8 @@ function makeAccount(): void {
 
 function installPackages(names: readonly string[]): void {
   console.error(`tests: installing ${names.join(", ")}`);
-  // Somebody else may be installing something.
-  const options = ["-qq", "-y", "-o", "DPkg::Lock::Timeout=300"];
+  // Somebody else may be installing something, and mirrors are not always there at once.
+  const options = ["-qq", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
   run("apt-get", ["update", ...options], "/");
   run("apt-get", ["install", ...options, "--no-install-recommends", ...names], "/");
 }

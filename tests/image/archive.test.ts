@@ -6,6 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { REPOSITORY } from "../helpers/daemon.ts";
+import { IS_SLIM } from "./container.ts";
 
 const execute = promisify(execFile);
 const MAX_BYTES = 45e6;
@@ -41,13 +42,16 @@ describe("npm run artefact", () => {
     expect(digest).not.toBe("");
   });
 
-  test("packs the same bytes when everything is built anew", async () => {
-    const again = await makeArtefact("--no-cache");
-    console.log(
-      `image: artefact built anew in ${again.seconds.toFixed(0)} s, with what was kept in ${made.seconds.toFixed(0)} s`,
-    );
-    expect(again.digest).toBe(made.digest);
-  });
+  // Takes as long as building everything does.
+  if (!IS_SLIM) {
+    test("packs the same bytes when everything is built anew", async () => {
+      const again = await makeArtefact("--no-cache");
+      console.log(
+        `image: artefact built anew in ${again.seconds.toFixed(0)} s, with what was kept in ${made.seconds.toFixed(0)} s`,
+      );
+      expect(again.digest).toBe(made.digest);
+    });
+  }
 
   test("runs from wherever it is unpacked", async () => {
     using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-artefact-"));

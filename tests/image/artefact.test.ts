@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
+import { machine } from "node:os";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { startControlPlane } from "../helpers/control-plane.ts";
 import { until } from "../helpers/daemon.ts";
-import { buildImage, buildOver, type Container, type ContainerOptions, startContainer } from "./container.ts";
+import { buildImage, buildOver, type Container, type ContainerOptions, IS_SLIM, startContainer } from "./container.ts";
 import { driveWithJavaScript } from "./sdk-drive.ts";
 
 const execute = promisify(execFile);
@@ -11,13 +12,15 @@ const ARTEFACT = "localhost/guestd:artefact";
 const TOKEN = "artefact-token-0123456789abcdef";
 const GUESTD = "/opt/guestd/bin/guestd";
 const TINI = ["/opt/guestd/bin/tini", "--"];
-/** glibc 2.31, 2.36, 2.41 and Ubuntu's 2.39, without Node, Python, R, curl or git. */
-const SUITES = process.env["GUESTD_IMAGE"] === "slim" ? ["bookworm"] : ["bullseye", "bookworm", "trixie", "noble"];
+/** glibc 2.31, 2.36, 2.41 and Ubuntu's 2.39, without Node, Python, R, curl or git; bookworm is also what the images are made of. */
+const SUITES = IS_SLIM ? ["bullseye"] : ["bullseye", "bookworm", "trixie", "noble"];
 /** What needs nothing of the image but bash. */
 const LANGUAGES = ["javascript", "typescript", "bash"];
 const PLAIN_USER = 1234;
 /** The oldest glibc that Node itself runs on. */
 const FLOOR = 28;
+/** As Debian's folders are called after it. */
+const PROCESSOR = machine();
 
 /** No capability, and none to be had: what Kubernetes calls restricted. */
 const RESTRICTED = ["--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"];
@@ -92,8 +95,8 @@ test("refuses a system of musl in one line", async () => {
     "RUN apt-get update && apt-get install -y --no-install-recommends busybox-static musl",
     "FROM scratch",
     "COPY --from=0 /bin/busybox /bin/sh",
-    "COPY --from=0 /lib/ld-musl-x86_64.so.1 /lib/",
-    "COPY --from=0 /lib/x86_64-linux-musl /lib/x86_64-linux-musl",
+    `COPY --from=0 /lib/ld-musl-${PROCESSOR}.so.1 /lib/`,
+    `COPY --from=0 /lib/${PROCESSOR}-linux-musl /lib/${PROCESSOR}-linux-musl`,
     'RUN ["/bin/sh", "-c", "busybox mkdir /proc /sys /dev /etc /tmp; busybox --install /bin"]',
     `COPY --from=${ARTEFACT} /opt/guestd /opt/guestd`,
   ]);

@@ -10,6 +10,7 @@ import { validatorsFolder } from "../helpers/prepare-machine.ts";
 const execute = promisify(execFile);
 const TOOLS = join(validatorsFolder(REPOSITORY), "bin");
 const PAGE = readFileSync(join(REPOSITORY, "docs", "deploy.md"), "utf8");
+const DOCKERFILE = join(REPOSITORY, "Dockerfile");
 const GUESTD = "/opt/guestd/bin/guestd";
 
 /** The one example in `language` that has `line` in it. */
@@ -66,4 +67,14 @@ test("the unit has nothing that systemd does not know", async () => {
   const text = example("ini", "[Service]");
   expect(await validateUnit(text)).not.toContain("guestd.service");
   expect(await validateUnit(text.replace("OOMPolicy", "OomPolicy"))).toMatch(/guestd\.service.*OomPolicy/);
+});
+
+test("the Dockerfile has nothing of BuildKit but mounts, which sed takes out as its head says", async () => {
+  const [, script = ""] = /: sed '(.*)' Dockerfile \| docker build/.exec(readFileSync(DOCKERFILE, "utf8")) ?? [];
+  const { stdout: plain } = await execute("sed", [script, DOCKERFILE]);
+  expect(plain).toContain("\nRUN sh /tmp/kernels/install.sh $KERNELS");
+  const instructions = plain.split("\n").filter((line) => !line.startsWith("#"));
+  const flags = instructions.flatMap((line) => /^(?:RUN|COPY|ADD|FROM) +(--\w+)/.exec(line)?.[1] ?? []);
+  expect(new Set(flags)).toEqual(new Set(["--from"]));
+  expect(instructions.join("\n")).not.toMatch(/<<|TARGETARCH|TARGETPLATFORM/);
 });

@@ -1,15 +1,14 @@
 """Drives a sandbox through the Python SDK: drive.py OPTIONS CELLS, both in JSON; options in JavaScript's names."""
 
 import json
-import re
 import sys
 
 from e2b_code_interpreter import Sandbox
+from sdk_options import read_options
 
 
 def main():
-    options = {re.sub("[A-Z]", lambda m: "_" + m[0].lower(), name): value for name, value in json.loads(sys.argv[1]).items()}
-    sandbox = Sandbox.create(**options)
+    sandbox = Sandbox.create(**read_options(sys.argv[1]))
     assert sandbox.commands.run("echo done").stdout == "done\n"
     sandbox.files.write("from-python/note.txt", "a note")
     assert sandbox.files.read("from-python/note.txt") == "a note"

@@ -6,12 +6,13 @@ import { Sandbox } from "@e2b/code-interpreter";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startControlPlane } from "../helpers/control-plane.ts";
 import { REPOSITORY, until } from "../helpers/daemon.ts";
-import { buildImage, type Container, imageBytes, startContainer } from "./container.ts";
-import { CELLS, driveWithJavaScript, driveWithPython } from "./sdk-drive.ts";
+import { buildImage, type Container, imageBytes, IS_SLIM, startContainer } from "./container.ts";
+import { CELLS, driveWithJavaScript, driveWithPython, followPortsWithPython } from "./sdk-drive.ts";
 
 const TOKEN = "image-token-0123456789abcdef";
+const GUESTD = "/opt/guestd/bin/guestd";
 const MINIMAL = ["python", "javascript", "typescript", "bash"];
-const TARGETS = process.env["GUESTD_IMAGE"] === "slim" ? (["slim"] as const) : (["slim", "full"] as const);
+const TARGETS = IS_SLIM ? (["slim"] as const) : (["slim", "full"] as const);
 /** Where registries, certificates and this machine's folders would be found. */
 const SECRET_FILES = ["etc/pip.conf", "root/.npmrc", "root/.pip", "root/.config/pip", "root/.cache"];
 
@@ -64,6 +65,14 @@ describe.each(TARGETS)("the %s image", (target) => {
     await driveWithPython(options, languagesOf(target));
   });
 
+  test("serves all the same with a read-only root", async () => {
+    await using other = await startContainer(tag, { env: { GUESTD_TOKEN: TOKEN }, isReadOnly: true });
+    await until(async () => (await health(other)) === 204, 30_000);
+    await using plane = await startControlPlane(api(other), TOKEN);
+    const options = { apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(other) };
+    await driveWithJavaScript(options, languagesOf(target));
+  });
+
   test("asks for its token on every address", async () => {
     const url = `${api(container)}/v1/info`;
     expect((await fetch(url)).status).toBe(401);
@@ -76,7 +85,7 @@ describe.each(TARGETS)("the %s image", (target) => {
     expect((await fetch(`${api(locked)}/v1/info`)).status).toBe(401);
   });
 
-  test("starts what its template says, tells when it is ready, and which ports open, to curl and to the SDK", async () => {
+  test("starts what its template says, tells when it is ready, and which ports open, to curl and to the SDKs", async () => {
     const env = {
       GUESTD_TOKEN: TOKEN,
       GUESTD_START_CMD: "exec python3 -m http.server 8000 --bind 127.0.0.1",
@@ -98,22 +107,30 @@ describe.each(TARGETS)("the %s image", (target) => {
     feed.stdout?.on("data", (text: string) => void (seen += text));
     await until(() => /"opened","port":8000,.*"run":"run_/.test(seen) && seen.includes('"ready"'));
     await using plane = await startControlPlane(api(started), TOKEN);
-    const sandbox = await Sandbox.create({ apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(started) });
+    const options = { apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: api(started) };
+    const sandbox = await Sandbox.create(options);
+    const processes = await sandbox.commands.list();
+    expect(processes).toContainEqual(expect.objectContaining({ tag: "start-cmd" }));
     const server = await sandbox.commands.run("python3 -m http.server 9000 --bind 127.0.0.1", { background: true });
     await until(() => seen.includes('"type":"opened","port":9000,"address":"127.0.0.1"'));
     await until(async () => (await curl([`http://${started.address}:9000/`])).includes("Directory listing"));
     await server.kill();
     await until(() => seen.includes('"type":"closed","port":9000,'));
     leaving.abort();
+    await followPortsWithPython(options, TOKEN);
   });
 
   test("keeps nothing of the machine that built it", () => {
     const { root } = container;
     for (const file of SECRET_FILES) expect(() => statSync(join(root, file)), file).toThrow(/ENOENT/);
     expect(readdirSync(join(root, "run", "secrets"))).toEqual([]);
-    const words = needles().flatMap((needle) => ["-e", needle]);
+    const unwanted = needles();
+    const words = unwanted.flatMap((needle) => ["-e", needle]);
     const { stdout, status } = spawnSync("grep", ["-rlaF", ...words, ...searched(root)], { encoding: "utf8" });
     expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+    const { stdout: settings } = spawnSync("buildah", ["inspect", "--type", "image", tag], { encoding: "utf8" });
+    expect(settings).toContain(GUESTD);
+    expect(unwanted.filter((needle) => settings.includes(needle))).toEqual([]);
   });
 
   test("ends with status 0 soon after SIGTERM", async () => {
@@ -124,6 +141,23 @@ describe.each(TARGETS)("the %s image", (target) => {
     report(`${target}: stopped in ${seconds.toFixed(1)} s`);
   });
 });
+
+// One more distribution is one more debootstrap.
+if (!IS_SLIM) {
+  test("an image of another distribution has the kernels that were named, and no sudo", async () => {
+    const image = "localhost/guestd:noble";
+    const options = ["--build-arg", "KERNELS=javascript bash", "--build-arg", "SUDO=no"];
+    const { seconds } = await buildImage(image, ["--base", "noble", "--target", "slim", ...options]);
+    report(`two kernels on Ubuntu: built in ${seconds.toFixed(0)} s, ${megabytes(await imageBytes(image))}`);
+    await using container = await startContainer(image, { env: { GUESTD_TOKEN: TOKEN } });
+    await until(async () => (await health(container)) === 204, 30_000);
+    const text = await container.exec(["guestd", "doctor"], { user: "user" });
+    for (const language of ["javascript", "bash"]) expect(text).toMatch(new RegExp(`ok +${language} `));
+    for (const language of ["python", "r", "java"]) expect(text).toMatch(new RegExp(`-- +${language} .*\\n +fix: `));
+    expect(await container.exec(["sh", "-c", "command -v sudo python3 || true"])).toBe("");
+    expect(await container.exec(["id"], { user: "user" })).toMatch(/^uid=1000\(user\) gid=1000\(user\)/);
+  });
+}
 
 /** What curl prints; nothing when it fails. */
 async function curl(args: readonly string[]): Promise<string> {
@@ -170,7 +204,7 @@ function needles(): string[] {
 /** What a package manager is set to, if it is there and has that setting. */
 function setting(command: string, args: readonly string[]): string[] {
   try {
-    return [execFileSync(command, args, { encoding: "utf8" }).trim()];
+    return [execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()];
   } catch {
     return [];
   }

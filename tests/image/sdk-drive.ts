@@ -54,11 +54,18 @@ export async function driveWithJavaScript(options: SdkOptions, languages: readon
 
 /** The same through the Python SDK, in a process of its own. */
 export async function driveWithPython(options: SdkOptions, languages: readonly string[]): Promise<void> {
-  const python = join(pythonSdkFolder(REPOSITORY), "bin", "python");
   const cells = Object.fromEntries(languages.map((language) => [language, CELLS[language]]));
-  const script = join(import.meta.dirname, "drive.py");
-  const { stdout } = await execute(python, [script, JSON.stringify(options), JSON.stringify(cells)], {
-    timeout: 110_000,
-  });
-  expect(stdout).toBe("driven\n");
+  expect(await runPython("drive.py", options, JSON.stringify(cells))).toBe("driven\n");
+}
+
+/** Start command and port events through the Python SDK: a server that it starts is told of as it opens its port, and as it ends. */
+export async function followPortsWithPython(options: SdkOptions, token: string): Promise<void> {
+  expect(await runPython("follow_ports.py", options, token)).toBe("followed\n");
+}
+
+async function runPython(script: string, options: SdkOptions, ...more: string[]): Promise<string> {
+  const python = join(pythonSdkFolder(REPOSITORY), "bin", "python");
+  const args = [join(import.meta.dirname, script), JSON.stringify(options), ...more];
+  const { stdout } = await execute(python, args, { timeout: 110_000 });
+  return stdout;
 }
