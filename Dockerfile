@@ -19,10 +19,11 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json ./
-# --force: one development package is Node for x64, which this image brings itself. The add-on is compiled against the headers beside that.
+# Of the development packages the bundler alone, as the lock file has it. The add-on is compiled against the headers beside Node.
 RUN --mount=type=secret,id=ca --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
-    npm ci --force --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/node node_modules/.bin/node \
+    options="--omit=dev --ignore-scripts --no-audit --no-fund" \
+ && npm ci $options \
+ && npm install $options --no-save --save-prod "esbuild@$(node -p 'require("./package-lock.json").packages["node_modules/esbuild"].version')" \
  && cd node_modules/node-pty \
  && node /usr/local/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js rebuild --nodedir=/usr/local
 COPY tsconfig.json build.config.ts artefact.config.ts ./
