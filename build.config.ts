@@ -2,11 +2,15 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
+import { CODE_CACHE } from "./src/program.ts";
 
 const root = import.meta.dirname;
 const dist = join(root, "dist");
 const bundle = join(dist, "main.js");
+const codeCache = join(dist, CODE_CACHE);
+/** Seldom a round gives other bytes than the others. */
+const CODE_CACHE_ROUNDS = 6;
 const worker = join(dist, "file-worker.js");
 const docsPage = join(dist, "docs.html");
 const shim = join(dist, "guestd-shim");
@@ -26,6 +30,7 @@ function newest(path: string): number {
 function isCurrent(): boolean {
   const products = [
     bundle,
+    codeCache,
     worker,
     docsPage,
     shim,
@@ -36,7 +41,7 @@ function isCurrent(): boolean {
     ...drivers().map(({ product }) => product),
   ];
   if (!products.every((file) => existsSync(file))) return false;
-  const names = ["src", "package.json", "package-lock.json", "build.config.ts"];
+  const names = ["src", "package.json", "package-lock.json", "build.config.ts", "code-cache.config.ts"];
   const sources = [
     ...names.map((name) => join(root, name)),
     interruptsSource,
@@ -100,28 +105,68 @@ function compile(product: string, flags: readonly string[], sources: readonly st
   }
 }
 
+/** Packages that little of the work needs: their code is read when something first imports them. */
+const LAZY = ["chokidar", "simple-git", "systeminformation", "@valibot/to-json-schema"];
+const lazyName = (name: string): string => name.replace(/^@.*\//, "");
+
+const lazyPackages: Plugin = {
+  name: "lazy-packages",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[@\w]/ }, ({ path, kind }) =>
+      kind === "dynamic-import" && LAZY.includes(path)
+        ? { path: `./lazy/${lazyName(path)}.js`, external: true }
+        : undefined,
+    );
+  },
+};
+
+const forNode = {
+  bundle: true,
+  // Node's ES modules cost 30 ms at each start, and bring its HTTP client along with node:http (docs/decisions/0037).
+  format: "cjs",
+  platform: "node",
+  target: "node24",
+  supported: { "dynamic-import": false },
+  define: { "import.meta.dirname": "__dirname" },
+  // Native add-ons find their binaries relative to their own files.
+  external: ["koffi", "node-pty"],
+  legalComments: "none",
+  sourcemap: "linked",
+  logLevel: "warning",
+} satisfies BuildOptions;
+
 async function bundleDaemon(): Promise<void> {
   rmSync(dist, { recursive: true, force: true });
   await build({
+    ...forNode,
     entryPoints: {
-      main: join(root, "src", "main.ts"),
+      main: join(root, "src", "boot.ts"),
+      guestd: join(root, "src", "main.ts"),
       "file-worker": join(root, "src", "host", "file-worker.ts"),
     },
     outdir: dist,
-    bundle: true,
-    splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    // Native add-ons find their binaries relative to their own files.
-    external: ["koffi", "node-pty"],
-    // Bundled CommonJS packages ask for Node's modules with require.
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    legalComments: "none",
-    sourcemap: "linked",
-    logLevel: "warning",
+    plugins: [lazyPackages],
   });
+  await build({
+    ...forNode,
+    entryPoints: LAZY.map((name) => ({ in: name, out: lazyName(name) })),
+    outdir: join(dist, "lazy"),
+  });
+  writeFileSync(join(dist, "package.json"), '{ "type": "commonjs" }\n');
+}
+
+/** The same sources are to give the same bytes: those that came out twice. */
+function makeCodeCache(): void {
+  // With seeds of their own they would always be others.
+  const argv = ["--random-seed=1", join(root, "code-cache.config.ts"), dist];
+  const env = { PATH: process.env["PATH"] };
+  let before: Buffer | undefined;
+  for (let round = 0; round < CODE_CACHE_ROUNDS; round += 1) {
+    execFileSync(process.execPath, argv, { stdio: ["ignore", "ignore", "inherit"], env });
+    const made = readFileSync(codeCache);
+    if (before?.equals(made)) return;
+    before = made;
+  }
 }
 
 /** The page of `/docs`: one file, with its style and script in it. */
@@ -154,4 +199,5 @@ if (!(process.argv.includes("--if-needed") && isCurrent())) {
   compile(base64, LIBRARY_FLAGS, hostSources("base64/encode.c", "base64/decode.c"));
   compile(listing, LIBRARY_FLAGS, hostSources("listing/listing.c"));
   compile(interrupts, ADDON_FLAGS, [interruptsSource]);
+  makeCodeCache();
 }

@@ -1,5 +1,6 @@
 import { type Config, helpText, readConfig, readVersion, UsageError } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
+import { runDoctor } from "./doctor.ts";
 import { SandboxError } from "./errors.ts";
 import { checkHealth } from "./health.ts";
 import { PACKAGE_ROOT } from "./host/package-root.ts";
@@ -70,7 +71,6 @@ async function health(config: Config): Promise<void> {
 }
 
 async function doctor(config: Config): Promise<void> {
-  const { runDoctor } = await import("./doctor.ts");
   const { text, isHealthy } = await runDoctor(config);
   print(text);
   process.exitCode = isHealthy ? 0 : EXIT_FAILURE;
@@ -85,11 +85,10 @@ function fail(message: string, exitCode: number): void {
   process.exitCode = exitCode;
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (error instanceof UsageError) fail(error.message, EXIT_USAGE);
-  else if (error instanceof SandboxError)
-    fail(error.hint ? `${error.message}; ${error.hint}` : error.message, EXIT_FAILURE);
-  else throw error;
-}
+main(process.argv.slice(2)).catch((error: unknown) => {
+  if (error instanceof UsageError) return fail(error.message, EXIT_USAGE);
+  if (error instanceof SandboxError)
+    return fail(error.hint ? `${error.message}; ${error.hint}` : error.message, EXIT_FAILURE);
+  process.exitCode = EXIT_FAILURE;
+  throw error;
+});

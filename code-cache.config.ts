@@ -1,0 +1,41 @@
+// `node --random-seed=1 code-cache.config.ts <dist>`: starts the daemon of the bundle, asks it for its health, and keeps what V8 has compiled until then.
+// The build runs it. Without the seed no two would be the same.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { argv, exit } from "node:process";
+import { CODE_CACHE, compileProgram, runProgram } from "./src/program.ts";
+
+const [node = "", , dist = ""] = argv;
+const place = mkdtempSync(join(tmpdir(), "guestd-build-"));
+const socketPath = join(place, "socket");
+const GIVE_UP_MS = 30_000;
+const LOOK_MS = 20;
+/** What goes on beside the start is over by then, so that it does not matter what came first. */
+const SETTLE_MS = 600;
+
+process.on("exit", () => rmSync(place, { recursive: true, force: true }));
+process.argv = [node, join(dist, "main.js"), "--port", "0", "--interpreter-port", "off", "--kernels", ""];
+process.argv.push("--listen", `unix:${socketPath}`, "--state-dir", join(place, "state"), "--log-level", "warn");
+const script = compileProgram(dist);
+runProgram(script, dist);
+setTimeout(() => fail("the daemon does not answer"), GIVE_UP_MS);
+ask();
+
+function ask(): void {
+  get({ socketPath, path: "/health", agent: false }, ({ statusCode }) => {
+    if (statusCode !== 204) fail(`the daemon answers ${statusCode}`);
+    setTimeout(keep, SETTLE_MS);
+  }).on("error", () => setTimeout(ask, LOOK_MS));
+}
+
+function keep(): void {
+  writeFileSync(join(dist, CODE_CACHE), script.createCachedData());
+  exit();
+}
+
+function fail(why: string): never {
+  console.error(`guestd: no code cache: ${why}`);
+  exit(1);
+}
