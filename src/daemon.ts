@@ -24,6 +24,7 @@ import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { executeRoutes } from "./kernels/execute-rest.ts";
 import { nativeContextsRoutes } from "./kernels/native-contexts-rest.ts";
 import { infoRoutes } from "./lifecycle/info-rest.ts";
+import { THIS_MACHINE } from "./lifecycle/machine.ts";
 import { lifecycleRoutes } from "./lifecycle/rest.ts";
 import type { Logger } from "./log.ts";
 import { metricsRoutes } from "./metrics/rest.ts";
@@ -45,9 +46,9 @@ export interface Daemon extends AsyncDisposable {
 }
 
 /** Builds all services, opens the ports, and begins to create the default contexts. @throws SandboxError */
-export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+export async function startDaemon(config: Config, log: Logger, places = THIS_MACHINE): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
-  const services = createServices(stack, config, log);
+  const services = createServices(stack, config, { log, places });
   await services.identity.tell(config);
   const routes = createRoutes(services, join(config.root, "dist", "docs.html"));
   const freedMemory = stack.use(new FreedMemory({ log }));

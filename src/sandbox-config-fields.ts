@@ -7,6 +7,7 @@ export interface SandboxConfigValues {
   teamId: string | undefined;
   identityDir: string | undefined;
   metadataUrl: string | undefined;
+  setsClock: boolean;
 }
 
 /** An id is a line of a file and a variable of every program. */
@@ -61,5 +62,12 @@ export const SANDBOX_FIELDS: Readonly<Record<keyof SandboxConfigValues, ConfigFi
     default: undefined,
     defaultText: "none: nobody is asked",
     help: "metadata service of a micro VM, as http://169.254.169.254: asked for the ids after /init, and whose hash the first token must have",
+  },
+  setsClock: {
+    flag: "set-clock",
+    env: "GUESTD_SET_CLOCK",
+    kind: "flag",
+    default: false,
+    help: "set the machine's clock by the timestamp of /init when it is more than 50 ms behind or 5 s ahead; for micro VMs, a container has its host's clock",
   },
 };

@@ -34,12 +34,9 @@ import { Users } from "./host/users.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
 import { Access } from "./lifecycle/access.ts";
-import { IdentityFiles } from "./lifecycle/identity-files.ts";
-import { IdentityPoll } from "./lifecycle/identity-poll.ts";
 import { Info } from "./lifecycle/info.ts";
-import { Lifecycle, type LifecycleDeps } from "./lifecycle/lifecycle.ts";
-import { MetadataService } from "./lifecycle/metadata-service.ts";
-import { SandboxIdentity } from "./lifecycle/sandbox-identity.ts";
+import { createIdentity, createLifecycle } from "./lifecycle-services.ts";
+import type { MachinePlaces } from "./lifecycle/machine.ts";
 import type { Logger } from "./log.ts";
 import { labelledPids } from "./metrics/figures.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -59,10 +56,16 @@ import { Feeds } from "./watch/feeds.ts";
 import { Pollers } from "./watch/pollers.ts";
 import { Watchers } from "./watch/watchers.ts";
 
+/** What the daemon works with that is not its own. */
+interface Surroundings {
+  log: Logger;
+  places: MachinePlaces;
+}
+
 export type Services = ReturnType<typeof createServices>;
 
 /** Services in the order in which they need each other; they are disposed in the opposite one. */
-export function createServices(stack: AsyncDisposableStack, config: Config, log: Logger) {
+export function createServices(stack: AsyncDisposableStack, config: Config, { log, places }: Surroundings) {
   const { path: stateDir } = stack.use(makeStateDirectory(config.stateDir));
   const logsDir = join(stateDir, "logs");
   mkdirSync(logsDir, { recursive: true, mode: 0o700 });
@@ -100,7 +103,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, log:
       limits: limitsOf(config),
       template: () => template.state,
     }),
-    lifecycle: createLifecycle(stack, config, { access, exec, identity, contexts, log }),
+    lifecycle: createLifecycle(stack, config, { access, exec, launcher, places, identity, contexts, log }),
     metrics: stack.use(new Metrics({ pids: () => labelledPids(runs, contexts.list()) })),
     requestTimes: new RequestTimes(),
     runs,
@@ -127,31 +130,6 @@ function createWriting(deps: ConstructorParameters<typeof Uploads>[0]) {
     changes: new Changes(deps),
     compositions: new Compositions(deps),
   };
-}
-
-function createIdentity(
-  stack: AsyncDisposableStack,
-  config: Config,
-  { exec, log }: { exec: ExecContext; log: Logger },
-): SandboxIdentity {
-  const folder = config.identityDir;
-  const files = folder === undefined ? undefined : stack.use(new IdentityFiles({ folder, log }));
-  return new SandboxIdentity({ exec, files });
-}
-
-function createLifecycle(
-  stack: AsyncDisposableStack,
-  { metadataUrl }: Config,
-  deps: Pick<LifecycleDeps, "access" | "exec" | "log"> & { identity: SandboxIdentity; contexts: Contexts },
-): Lifecycle {
-  const { access, exec, log, identity, contexts } = deps;
-  const metadata = metadataUrl === undefined ? undefined : new MetadataService({ url: metadataUrl });
-  const poll = metadata && stack.use(new IdentityPoll({ service: metadata, identity, log }));
-  const onInitialized = (): void => {
-    contexts.reseed();
-    poll?.begin();
-  };
-  return new Lifecycle({ access, exec, metadata, log, onInitialized });
 }
 
 function createGit(

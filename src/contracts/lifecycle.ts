@@ -1,9 +1,25 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
 import { Switch } from "./runs.ts";
 
 /** Query of `GET /health`. */
 export const HealthQuery = v.object({ ready: v.optional(Switch) });
+
+/** `server:/directory`; no word of an option. */
+const NFS_TARGET = /^[^\s:,-][^\s:,]*:\/[^\p{Cc}]*$|^\[[\da-fA-F:.]+\]:\/[^\p{Cc}]*$/u;
+const MAX_VOLUMES = 100;
+
+const Volume = v.object({
+  nfs_target: v.pipe(v.string(), v.maxLength(4096), v.regex(NFS_TARGET, "must be server:/directory")),
+  path: v.pipe(
+    v.string(),
+    v.maxLength(4095),
+    v.regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path"),
+    v.check((path) => resolve(path) !== "/", "must not be /"),
+  ),
+});
 
 /** Body of `POST /init`. Unknown members are ignored; null is as good as absent. */
 export const InitBody = noList(
@@ -18,5 +34,14 @@ export const InitBody = noList(
     ),
     defaultUser: v.nullish(v.string()),
     defaultWorkdir: v.nullish(v.string()),
+    hyperloopIP: v.nullish(v.pipe(v.string(), v.check(isAddress, "must be an IPv4 or IPv6 address"))),
+    lifecycleID: v.nullish(v.string()),
+    caBundle: v.nullish(v.string()),
+    volumeMounts: v.nullish(v.pipe(v.array(Volume), v.maxLength(MAX_VOLUMES))),
   }),
 );
+
+/** Empty is as good as absent. What belongs to one interface cannot be in a URL. */
+function isAddress(text: string): boolean {
+  return text === "" || (isIP(text) > 0 && !text.includes("%"));
+}

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoName } from "../errors.ts";
 
@@ -14,5 +15,17 @@ export function makeDirectories(path: string): boolean {
     if (errnoName(error) === "EEXIST") return false;
     if (errnoName(error) !== "ENOENT" || !makeDirectories(dirname(path))) throw error;
     return makeDirectories(path);
+  }
+}
+
+/** The same on a thread of the pool, for paths that may be on a mount that hangs. */
+export async function makeDirectoriesInPool(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if (errnoName(error) === "EEXIST") return false;
+    if (errnoName(error) !== "ENOENT" || !(await makeDirectoriesInPool(dirname(path)))) throw error;
+    return makeDirectoriesInPool(path);
   }
 }

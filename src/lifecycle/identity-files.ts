@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoText } from "../errors.ts";
+import { makeDirectoriesInPool } from "../lib/make-directories.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
 
@@ -35,7 +36,7 @@ export class IdentityFiles implements AsyncDisposable {
     using _turn = await this.#mutex.lock();
     if (this.#isDisposed) return;
     try {
-      if ((await mkdir(this.#folder, { recursive: true, mode: 0o755 })) !== undefined) this.#hasMadeFolder = true;
+      if (await makeDirectoriesInPool(this.#folder)) this.#hasMadeFolder = true;
       // oxlint-disable-next-line no-await-in-loop -- a handful, and the first failure is that of all
       for (const file of files) await this.#replace(file);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { ExecContext } from "../host/exec-context.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
 import type { Access } from "./access.ts";
+import type { Machine, MachineRequest } from "./machine.ts";
 import type { MetadataService } from "./metadata-service.ts";
 
 /** What a control plane tells the daemon when a sandbox starts or resumes. Absent fields change nothing. */
@@ -16,11 +17,17 @@ export interface InitRequest {
   timestampNs?: bigint | undefined;
   defaultUser?: string | undefined;
   defaultWorkdir?: string | undefined;
+  machine?: MachineRequest | undefined;
+  /** The platform's name for this life of the sandbox, for the log. */
+  lifecycleId?: string | undefined;
+  /** When it was received, on our monotonic clock. */
+  heardAtMs: number;
 }
 
 export interface LifecycleDeps {
   access: Access;
   exec: ExecContext;
+  machine: Machine;
   /** Knows the hash that the first token must have; without one the first caller wins. */
   metadata?: MetadataService | undefined;
   log: Logger;
@@ -45,22 +52,27 @@ export class Lifecycle {
 
   /**
    * Applies `request` unless it is stale; checks everything before changing anything.
-   * @throws SandboxError unauthenticated (token), invalid_argument (variables), unavailable when `signal` aborts in the queue or
-   * the metadata service gives no answer
+   * @throws SandboxError unauthenticated (token), invalid_argument (variables, certificates), unavailable when `signal` aborts in the queue or
+   * the metadata service gives no answer; as {@link Machine.apply} has it, when all else is applied
    */
   async initialize(request: InitRequest, signal: AbortSignal): Promise<void> {
-    const { access, exec, log, onInitialized } = this.#deps;
+    const { access, exec, machine, log, onInitialized } = this.#deps;
+    const { timestampNs, lifecycleId } = request;
     using _lock = await this.#acquire(signal);
     await this.#authorize(request.accessToken, signal);
     if (request.envVars) checkEnvironment(request.envVars);
-    if (!this.#isFresh(request.timestampNs)) return;
+    const changes = machine.check(request.machine ?? {});
+    if (!this.#isFresh(timestampNs)) return;
+    if (timestampNs !== undefined) machine.followClock({ timeNs: timestampNs, heardAtMs: request.heardAtMs });
     const before = access.state;
     access.initialize(request.accessToken);
     if (request.envVars) exec.setGlobalEnv(request.envVars);
     if (request.defaultUser) exec.setDefaultUser(request.defaultUser);
     if (request.defaultWorkdir) exec.setDefaultDirectory(request.defaultWorkdir);
     onInitialized();
-    log.info("initialized", { accessBefore: before, access: access.state });
+    log.info("initialized", { accessBefore: before, access: access.state, lifecycleId });
+    // Last, since it may take long and fail: a call that is repeated finds the rest as it wants it.
+    await machine.apply(changes);
   }
 
   /** The metadata service is only asked about a first token: nothing changes or clears one. */

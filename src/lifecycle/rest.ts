@@ -1,14 +1,16 @@
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { HealthQuery, InitBody } from "../contracts/lifecycle.ts";
 import { readBody } from "../edge/body.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
-import { parseQuery } from "../edge/validate.ts";
-import { SandboxError } from "../errors.ts";
+import { parseJsonBytes, parseQuery } from "../edge/validate.ts";
 import type { InitRequest, Lifecycle } from "./lifecycle.ts";
 
 /** An `/init` body larger than this is none. */
 const MAX_INIT_BYTES = 1024 * 1024;
+/** Of what a caller calls something. */
+const MAX_LOGGED_UNITS = 100;
 const NO_STORE = { "Cache-Control": "no-store" };
 /** The version of the wire contract that control planes look for. */
 const ENVD_VERSION = "0.6.13";
@@ -56,10 +58,19 @@ const ENVS = {
   answers: { 200: { description: "name to value", json: v.record(v.string(), v.string()) } },
 };
 const INIT = {
-  summary: "Sets token, variables and defaults",
+  summary:
+    "Sets token, variables and defaults, and of the machine: the clock (with --set-clock), events.e2b.local, certificates, NFS volumes",
   tag: "lifecycle",
   body: InitBody,
-  answers: { 204: { description: "applied" } },
+  answers: {
+    204: { description: "applied, or older than what was applied" },
+    400: {
+      description:
+        "what cannot be meant, and nothing was changed; or certificates or volumes that failed, and all else is applied",
+    },
+    401: { description: "not the token that there is, or that the metadata service has told of" },
+    503: { description: "the metadata service gives no answer" },
+  },
 };
 
 async function init(c: EdgeContext, lifecycle: Lifecycle): Promise<Response> {
@@ -83,25 +94,23 @@ async function init(c: EdgeContext, lifecycle: Lifecycle): Promise<Response> {
 
 async function readInit(c: EdgeContext): Promise<InitRequest> {
   const body = await readBody(c.env.incoming, MAX_INIT_BYTES);
-  if (body.length === 0) return {};
-  const parsed = v.safeParse(InitBody, parseJson(body));
-  if (!parsed.success) throw new SandboxError("invalid_argument", `invalid /init body: ${v.summarize(parsed.issues)}`);
-  const { accessToken, envVars, timestamp, defaultUser, defaultWorkdir } = parsed.output;
+  const heardAtMs = performance.now();
+  if (body.length === 0) return { heardAtMs };
+  const parsed = parseJsonBytes(body, InitBody);
   return {
-    accessToken: accessToken ?? undefined,
-    envVars: envVars ?? undefined,
-    timestampNs: timestamp ? toNanoseconds(timestamp) : undefined,
-    defaultUser: defaultUser ?? undefined,
-    defaultWorkdir: defaultWorkdir ?? undefined,
+    accessToken: parsed.accessToken ?? undefined,
+    envVars: parsed.envVars ?? undefined,
+    timestampNs: parsed.timestamp ? toNanoseconds(parsed.timestamp) : undefined,
+    defaultUser: parsed.defaultUser ?? undefined,
+    defaultWorkdir: parsed.defaultWorkdir ?? undefined,
+    machine: {
+      eventsAddress: parsed.hyperloopIP || undefined,
+      certificates: parsed.caBundle || undefined,
+      volumes: parsed.volumeMounts?.map(({ nfs_target: target, path }) => ({ target, path: resolve(path) })),
+    },
+    lifecycleId: parsed.lifecycleID?.slice(0, MAX_LOGGED_UNITS),
+    heardAtMs,
   };
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch (error) {
-    throw new SandboxError("invalid_argument", "invalid /init body: not JSON", { cause: error });
-  }
 }
 
 /** RFC 3339 with up to nine fractional digits. */

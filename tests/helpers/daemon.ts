@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { type Daemon, startDaemon } from "../../src/daemon.ts";
+import { type MachinePlaces, THIS_MACHINE } from "../../src/lifecycle/machine.ts";
 import { createLogger } from "../../src/log.ts";
 
 export const REPOSITORY = join(import.meta.dirname, "..", "..");
@@ -25,11 +26,26 @@ export interface TestDaemonOptions {
   hasInterpreterPort?: boolean;
   /** Kernels to offer: the toy kernel of the fixtures (default), the real ones, or none. */
   kernels?: "toy" | "real" | "none" | { folder: string };
+  /** What /init changes instead of this machine. */
+  places?: Partial<MachinePlaces>;
 }
+
+/** What a test has forgotten to replace is found by its message, and this machine stays as it is. */
+const NO_PLACES: MachinePlaces = {
+  ...THIS_MACHINE,
+  clock: {
+    nowNs: () => THIS_MACHINE.clock.nowNs(),
+    set() {
+      throw new Error("a test would have set this machine's clock");
+    },
+  },
+  hostsFile: "/dev/null/hosts",
+  trust: { bundle: "/dev/null/bundle.crt", added: "/dev/null/added.crt" },
+};
 
 /** Starts a daemon of the sources in this process, on a free port, without a token unless `env` has one. */
 export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
-  const { argv = [], env = {}, hasInterpreterPort = false, kernels = "none" } = options;
+  const { argv = [], env = {}, hasInterpreterPort = false, kernels = "none", places } = options;
   const root = kernels === "real" ? REPOSITORY : installRoot(kernels);
   const lines: Record<string, unknown>[] = [];
   const config = readConfig({
@@ -39,7 +55,10 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     isTerminal: false,
   });
   const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  const daemon = await startDaemon(config, createLogger({ level: "debug", format: "json", write }));
+  const daemon = await startDaemon(config, createLogger({ level: "debug", format: "json", write }), {
+    ...NO_PLACES,
+    ...places,
+  });
   const [port = 0, interpreterPort = 0] = daemon.ports;
   const url = `http://127.0.0.1:${port}`;
   return {

@@ -1,0 +1,103 @@
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readSystemFile, replaceSystemFile } from "../../../src/host/system-file.ts";
+import { REPOSITORY } from "../../helpers/daemon.ts";
+
+const isRoot = process.geteuid?.() === 0;
+const place = (): ReturnType<typeof mkdtempDisposableSync> => mkdtempDisposableSync(join(tmpdir(), "guestd-system-"));
+
+describe("a file of the system's", () => {
+  test("is replaced in one step, with its mode and owner, and nothing is left beside it", async () => {
+    using folder = place();
+    const path = join(folder.path, "hosts");
+    writeFileSync(path, "before");
+    chmodSync(path, 0o640);
+    if (isRoot) chownSync(path, 1, 2);
+    linkSync(path, join(folder.path, "old"));
+    const before = statSync(path);
+    await replaceSystemFile(path, "after \xff");
+    const after = statSync(path);
+    expect(readFileSync(path)).toEqual(Buffer.from([...Buffer.from("after "), 0xff]));
+    expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
+    expect(after.ino).not.toBe(before.ino);
+    expect(readFileSync(join(folder.path, "old"), "utf8")).toBe("before");
+    expect(readdirSync(folder.path).toSorted()).toEqual(["hosts", "old"]);
+  });
+
+  test("that a link leads to is replaced where it is", async () => {
+    using folder = place();
+    mkdirSync(join(folder.path, "real"));
+    writeFileSync(join(folder.path, "real", "file"), "before");
+    symlinkSync("real/file", join(folder.path, "link"));
+    await replaceSystemFile(join(folder.path, "link"), "after");
+    expect(lstatSync(join(folder.path, "link")).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder.path, "real", "file"), "utf8")).toBe("after");
+  });
+
+  test("is made where there is none", async () => {
+    using folder = place();
+    const path = join(folder.path, "new");
+    expect(await readSystemFile(path)).toBeUndefined();
+    await replaceSystemFile(path, "text");
+    expect([await readSystemFile(path), statSync(path).mode & 0o777]).toEqual(["text", 0o644]);
+  });
+
+  test("in a directory that is not there is the system's error", async () => {
+    using folder = place();
+    await expect(replaceSystemFile(join(folder.path, "none", "file"), "x")).rejects.toMatchObject({ code: "ENOENT" });
+    writeFileSync(join(folder.path, "file"), "");
+    await expect(readSystemFile(join(folder.path, "file", "below"))).rejects.toMatchObject({ code: "ENOTDIR" });
+  });
+
+  // A mount namespace of its own: this machine's mounts stay as they are.
+  const canMount = isRoot && spawnSync("unshare", ["--mount", "true"]).status === 0;
+  test.skipIf(!canMount)("that is mounted on its own, as containers have it, is written in place", () => {
+    using folder = place();
+    const path = join(folder.path, "hosts");
+    const source = join(folder.path, "source");
+    writeFileSync(path, "below the mount");
+    writeFileSync(source, "a longer text before");
+    const script = join(folder.path, "replace.ts");
+    writeFileSync(
+      script,
+      `import { replaceSystemFile } from ${JSON.stringify(join(REPOSITORY, "src/host/system-file.ts"))};
+       await replaceSystemFile(${JSON.stringify(path)}, "after");`,
+    );
+    const line = 'mount --bind "$1" "$2" && exec "$3" "$4"';
+    const ran = spawnSync("unshare", ["--mount", "sh", "-c", line, "sh", source, path, process.execPath, script], {
+      encoding: "utf8",
+    });
+    expect([ran.status, ran.stderr]).toEqual([0, ""]);
+    expect([readFileSync(source, "utf8"), readFileSync(path, "utf8")]).toEqual(["after", "below the mount"]);
+    expect(readdirSync(folder.path).toSorted()).toEqual(["hosts", "replace.ts", "source"]);
+  });
+
+  test.skipIf(!isRoot)("that its directory does not let an ordinary user replace is written in place", () => {
+    using folder = place();
+    const path = join(folder.path, "hosts");
+    chmodSync(folder.path, 0o755);
+    writeFileSync(path, "a longer text before");
+    chmodSync(path, 0o666);
+    const code = `import { replaceSystemFile } from ${JSON.stringify(join(REPOSITORY, "src/host/system-file.ts"))};
+       await replaceSystemFile(${JSON.stringify(path)}, "after");`;
+    const node = [process.execPath, "--input-type=module-typescript", "--eval", code];
+    const ran = spawnSync("setpriv", ["--reuid=65534", "--clear-groups", "--", ...node], { encoding: "utf8" });
+    expect([ran.status, ran.stderr]).toEqual([0, ""]);
+    expect([readFileSync(path, "utf8"), readdirSync(folder.path)]).toEqual(["after", ["hosts"]]);
+  });
+});
