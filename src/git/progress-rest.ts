@@ -4,7 +4,7 @@ import { problemBody } from "../edge/errors.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { limitedSignal } from "../lib/abort.ts";
-import { Notifier } from "../lib/notifier.ts";
+import { progressEvents } from "./progress-events.ts";
 import type { GitProgress } from "./types.ts";
 
 /** What a long call is given. */
@@ -34,34 +34,20 @@ export async function answerCall(
   return RESPONSE_ALREADY_SENT;
 }
 
-/** Progress as it is when the client has read what came before, then the result or the error; an error alone is an ordinary one. */
+/** Progress, then the result or the error; an error alone is an ordinary one. */
 async function* events(
   c: EdgeContext,
   format: "ndjson" | "sse",
   signal: AbortSignal,
   call: (options: CallOptions) => Promise<object>,
 ): AsyncGenerator<Buffer> {
-  const changed = new Notifier();
-  const state: { news?: GitProgress | undefined; isOver: boolean } = { isOver: false };
   let hasBegun = false;
-  const onProgress = (progress: GitProgress): void => {
-    state.news = progress;
-    changed.notify();
-  };
-  const result = call({ signal, onProgress }).finally(() => {
-    state.isOver = true;
-    changed.notify();
-  });
-  result.catch(() => undefined); // it is awaited below
-  while (!state.isOver || state.news) {
-    const { news } = state;
-    state.news = undefined;
-    if (news) yield encodeEvent(format, { type: "progress", ...news });
-    else await changed.wait();
-    hasBegun ||= news !== undefined;
-  }
   try {
-    yield encodeEvent(format, { type: "result", ...(await result) });
+    for await (const event of progressEvents((onProgress) => call({ signal, onProgress }))) {
+      const { type } = event;
+      yield encodeEvent(format, { type, ...(event.type === "progress" ? event.progress : event.result) });
+      hasBegun = true;
+    }
   } catch (error) {
     if (!hasBegun) throw error;
     const problem = problemBody(c.var.request.fail(error), c.req.path);

@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** Of a pack that is held back: less than any pack has, after the line that announces it. */
-const HELD_AFTER_BYTES = 40;
+/** How a pack begins, in the channel that it comes in beside what the server says of its progress. */
+const PACK = "\u0001PACK";
+/** Of a pack that is held back: less than any pack has. */
+const HELD_AFTER_BYTES = 10;
 
 const execute = promisify(execFile);
 
@@ -51,10 +53,12 @@ export interface GitServer extends AsyncDisposable {
   readonly folder: string;
   /** Headers `Authorization` that came, with their hosts. */
   readonly authorizations: readonly { host: string; value: string }[];
-  /** Emits `stalled` when a pack that is to be held back was asked for. */
+  /** Emits `stalled` when a pack is held back; such packs go on with `resume`, and their connections break off with `cut`. */
   readonly events: EventEmitter;
-  /** From now on packs are held back after their first bytes. */
+  /** From now on packs are held back after their first bytes, behind the progress of what comes before them. */
   isStalling: boolean;
+  /** Everybody may read. */
+  isPublic: boolean;
   /** Asked for this path, it sends clients there. */
   redirect: { from: string; to: string } | undefined;
   /** Clients are sent on only once they have said who they are. */
@@ -80,7 +84,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       response.writeHead(302, { Location: state.redirect.to + path.slice(state.redirect.from.length) }).end();
       return;
     }
-    if (!isKnown) {
+    if (!isKnown && !state.isPublic) {
       response.writeHead(401, { "WWW-Authenticate": 'Basic realm="git"' }).end();
       return;
     }
@@ -94,6 +98,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     authorizations,
     events: new EventEmitter(),
     isStalling: false,
+    isPublic: false,
     redirect: undefined as GitServer["redirect"],
     asksBeforeRedirect: false,
     async [Symbol.asyncDispose]() {
@@ -130,11 +135,18 @@ function serve(state: GitServer, user: string, request: IncomingMessage, respons
   request.pipe(backend.stdin);
   let isHeld = false;
   const send = (bytes: Buffer): void => {
-    if (isHeld) return;
-    const packAt = state.isStalling && isPack ? bytes.indexOf("packfile") : -1;
-    response.write(packAt < 0 ? bytes : bytes.subarray(0, packAt + HELD_AFTER_BYTES));
-    if (packAt < 0) return;
+    const packAt = state.isStalling && isPack ? bytes.indexOf(PACK) : -1;
+    if (packAt < 0) return void response.write(bytes);
+    response.write(bytes.subarray(0, packAt + HELD_AFTER_BYTES));
+    backend.stdout.pause();
     isHeld = true;
+    state.events.once("resume", () => {
+      isHeld = false;
+      response.write(bytes.subarray(packAt + HELD_AFTER_BYTES));
+      if (backend.stdout.readableEnded) response.end();
+      else backend.stdout.resume();
+    });
+    state.events.once("cut", () => response.destroy());
     state.events.emit("stalled");
   };
   let head = "";
@@ -150,5 +162,6 @@ function serve(state: GitServer, user: string, request: IncomingMessage, respons
     response.flushHeaders();
     send(Buffer.from(head.slice(end + 4), "latin1"));
   });
+  // Of a pipe that is paused too, when nothing is left in it.
   backend.stdout.on("end", () => isHeld || response.end());
 }

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { type Dirent, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
@@ -18,6 +20,16 @@ export function filesWith(forms: readonly Buffer[], folders: readonly string[]):
       return entry.isFile() && holds(path, forms) ? [...hits, path] : hits;
     }),
   );
+}
+
+/** Files of this machine that have changed since then and hold one of `forms`. */
+export function changedFilesWith(forms: readonly Buffer[], since: Date): string[] {
+  const roots = new Set(["/", "/dev/shm", tmpdir(), "/home", "/run"]);
+  const newer = ["-xdev", "-type", "f", "-newerct", `@${since.getTime() / 1000}`, "-print0"];
+  // What is gone meanwhile makes it fail.
+  const { stdout } = spawnSync("find", [...roots, ...newer], { maxBuffer: 256 * 1024 * 1024 });
+  const names = new Set(stdout.toString("utf8").split("\0").filter(Boolean));
+  return [...names].filter((name) => forms.some((form) => name.includes(form.toString())) || holds(name, forms));
 }
 
 /** Command lines and environments of processes that hold one of `forms`. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +7,8 @@ import { startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { filesWith, formsOf, processesWith } from "../helpers/secret-search.ts";
 import { type GitServer, seedRepository, startGitServer } from "../helpers/git-server.ts";
 
-/** A name and a password that nobody else would have. */
-export const SECRET = { username: "ada", password: "s3cret/pass+word %&" };
+/** A name and a password that nobody else would have, this file and other tests included. */
+export const SECRET = { username: "ada", password: `s3cret/pass+word %&${randomUUID()}` };
 
 /** A daemon, a server with a repository `app.git` of three commits, and a folder of the account `user`. */
 export interface GitPlace extends AsyncDisposable {
