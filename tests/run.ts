@@ -9,7 +9,12 @@ interface Report {
     name: string;
     status: string;
     message?: string;
-    assertionResults: { status: string; fullName: string; failureMessages?: string[] }[];
+    assertionResults: {
+      status: string;
+      fullName: string;
+      failureMessages?: string[];
+      meta?: { skipReason?: string };
+    }[];
   }[];
 }
 
@@ -50,7 +55,8 @@ function count({ testResults }: Report): void {
       else if (test.status === "failed") counts.failed += 1;
       else {
         counts.skipped += 1;
-        console.log(`skipped: ${test.fullName}`);
+        const { skipReason } = test.meta ?? {};
+        console.log(`skipped: ${test.fullName}${skipReason === undefined ? "" : ` (${skipReason})`}`);
       }
     }
     // A file that could not even be loaded has no tests to count.

@@ -6,7 +6,7 @@ import { processState } from "../../src/host/process-tree.ts";
 import { keepProcessorsBusy } from "../helpers/busy.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { ProcessMark } from "../helpers/marked-processes.ts";
-import { canMakeMemoryGroups, makeMemoryGroup } from "../helpers/memory-cgroup.ts";
+import { memoryGroupFor } from "../helpers/memory-cgroup.ts";
 import { endedView, post, removeRun, type RunView, startRun, untilPrinted, viewOf } from "../helpers/native-runs.ts";
 import { begin, bytesOf, call, mustCall, type ProcessEvent, stream } from "../helpers/process-calls.ts";
 import { PtySocket } from "./pty-socket.ts";
@@ -48,8 +48,8 @@ async function settledView(id: string): Promise<RunView> {
 describe("the kernel's want of memory", () => {
   const EAT = "python3 -c 'print(1, flush=True); x = bytearray(100 * 1024 * 1024); print(2, flush=True)'";
 
-  test.skipIf(!canMakeMemoryGroups())("is told as such, not as somebody's SIGKILL", async () => {
-    await using group = makeMemoryGroup(30 * MIB) as NonNullable<ReturnType<typeof makeMemoryGroup>>;
+  test("is told as such, not as somebody's SIGKILL", async (context) => {
+    await using group = memoryGroupFor(context, 30 * MIB);
     const shellLine = `echo $$ > ${group.procsFile}; exec ${EAT}`;
     const run = await startRun(daemon.url, { cmd: "/bin/sh", args: ["-c", shellLine], user: "root" });
     const view = await settledView(run.id);
@@ -61,8 +61,8 @@ describe("the kernel's want of memory", () => {
     }
   });
 
-  test.skipIf(!canMakeMemoryGroups())("that hits a child is no ending of the program", async () => {
-    await using group = makeMemoryGroup(30 * MIB) as NonNullable<ReturnType<typeof makeMemoryGroup>>;
+  test("that hits a child is no ending of the program", async (context) => {
+    await using group = memoryGroupFor(context, 30 * MIB);
     const script = join(folder, "child.sh");
     writeFileSync(
       script,

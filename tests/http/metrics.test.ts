@@ -5,7 +5,7 @@ import parse from "parse-prometheus-text-format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-import { canMakeMemoryGroups, makeMemoryGroup, type MemoryGroup } from "../helpers/memory-cgroup.ts";
+import { memoryGroupFor } from "../helpers/memory-cgroup.ts";
 import { removeRun, startRun, untilPrinted } from "../helpers/native-runs.ts";
 import { CellStream } from "../unit/kernels/cell-client.ts";
 import { followFeed } from "./feed-client.ts";
@@ -162,21 +162,18 @@ describe("the figures for Prometheus", () => {
   });
 });
 
-test.skipIf(!canMakeMemoryGroups())(
-  "a memory cgroup of 256 MiB is all the memory there is, and counts its programs",
-  async () => {
-    await using group = makeMemoryGroup(256 * MIB) as MemoryGroup;
-    await using small = await startBuiltDaemon({ argv: ["--kernels", "bash", "--spare-kernels", "0"] });
-    writeFileSync(group.procsFile, String(small.pid));
-    const figures = async (): Promise<Record<string, number>> =>
-      (await fetch(`${small.url}/metrics`)).json() as Promise<Record<string, number>>;
-    expect(await figures()).toMatchObject({ mem_total: 256 * MIB, mem_total_mib: 256 });
-    expect((await figures())["mem_used"]).toBeLessThan(100 * MIB);
-    const script = "held = b'x' * (100 << 20); print('held', flush=True); input()";
-    const { id } = await startRun(small.url, { cmd: "/usr/bin/python3", args: ["-c", script], stdin: true });
-    await untilPrinted(small.url, id, /held/);
-    await until(async () => ((await figures())["mem_used"] ?? 0) > 100 * MIB, 20_000);
-    const text = await (await fetch(`${small.url}/metrics?format=prometheus`)).text();
-    expect(text).toContain(`sandbox_memory_total_bytes ${256 * MIB}\n`);
-  },
-);
+test("a memory cgroup of 256 MiB is all the memory there is, and counts its programs", async (context) => {
+  await using group = memoryGroupFor(context, 256 * MIB);
+  await using small = await startBuiltDaemon({ argv: ["--kernels", "bash", "--spare-kernels", "0"] });
+  writeFileSync(group.procsFile, String(small.pid));
+  const figures = async (): Promise<Record<string, number>> =>
+    (await fetch(`${small.url}/metrics`)).json() as Promise<Record<string, number>>;
+  expect(await figures()).toMatchObject({ mem_total: 256 * MIB, mem_total_mib: 256 });
+  expect((await figures())["mem_used"]).toBeLessThan(100 * MIB);
+  const script = "held = b'x' * (100 << 20); print('held', flush=True); input()";
+  const { id } = await startRun(small.url, { cmd: "/usr/bin/python3", args: ["-c", script], stdin: true });
+  await untilPrinted(small.url, id, /held/);
+  await until(async () => ((await figures())["mem_used"] ?? 0) > 100 * MIB, 20_000);
+  const text = await (await fetch(`${small.url}/metrics?format=prometheus`)).text();
+  expect(text).toContain(`sandbox_memory_total_bytes ${256 * MIB}\n`);
+});

@@ -7,7 +7,7 @@ import { type MemoryCgroup, memoryCgroup, writableCgroup } from "../../../src/ho
 import { killInCgroup } from "../../../src/host/cgroup-kill.ts";
 import { descendantsOf, isRunning, processState } from "../../../src/host/process-tree.ts";
 import { REPOSITORY, until } from "../../helpers/daemon.ts";
-import { canMakeMemoryGroups, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
+import { memoryGroupFor } from "../../helpers/memory-cgroup.ts";
 import { startObserver } from "../../helpers/observer.ts";
 import { createLauncher, isRoot, start } from "./programs.ts";
 
@@ -26,8 +26,8 @@ describe("the memory cgroup", () => {
     expect(dirname(group.eventsFile)).toBe(group.directory);
   });
 
-  test.skipIf(!canMakeMemoryGroups())("is the one that this process is in, not the one above", async () => {
-    await using group = makeMemoryGroup(GIB) as NonNullable<ReturnType<typeof makeMemoryGroup>>;
+  test("is the one that this process is in, not the one above", async (context) => {
+    await using group = memoryGroupFor(context, GIB);
     const observer = startObserver({ file: SOURCE, expression: "host.memoryCgroup()" });
     writeFileSync(group.procsFile, String(observer.pid));
     expect(await observer.look()).toMatchObject({ directory: group.directory });

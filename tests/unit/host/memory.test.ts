@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { hasFreeMemory, narrowestGroup } from "../../../src/host/memory.ts";
 import { REPOSITORY } from "../../helpers/daemon.ts";
 import { mountInfo } from "../../helpers/mount-info.ts";
-import { canMakeMemoryGroups, makeMemoryGroup } from "../../helpers/memory-cgroup.ts";
+import { memoryGroupFor } from "../../helpers/memory-cgroup.ts";
 
 const MIB = 2 ** 20;
 const folders: string[] = [];
@@ -125,8 +125,8 @@ describe("the cgroup that has the least memory", () => {
   });
 });
 
-test.skipIf(!canMakeMemoryGroups())("what this process takes of its cgroup's memory is not free any more", async () => {
-  await using limited = makeMemoryGroup(512 * MIB) as NonNullable<ReturnType<typeof makeMemoryGroup>>;
+test("what this process takes of its cgroup's memory is not free any more", async (context) => {
+  await using limited = memoryGroupFor(context, 512 * MIB);
   const script = `
     const { hasFreeMemory } = require(${JSON.stringify(join(REPOSITORY, "src", "host", "memory.ts"))});
     process.stdin.once("data", () => {

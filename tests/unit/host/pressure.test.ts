@@ -8,6 +8,7 @@ import { until } from "../../helpers/daemon.ts";
 import { isGroupRemoved } from "../../helpers/memory-cgroup.ts";
 import { mountInfo } from "../../helpers/mount-info.ts";
 import { startObserver } from "../../helpers/observer.ts";
+import { skipTest } from "../../helpers/skip.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -69,7 +70,7 @@ describe("time in which programs waited", () => {
   test("is not that of others for a program in a cgroup of its own", async (context) => {
     const parent = writableCgroup();
     if (parent === undefined || !existsSync(join(parent, "cpu.pressure"))) {
-      return context.skip("no cgroup of version 2 can be made here, or it does not count");
+      return skipTest(context, "no cgroup of version 2 can be made here, or it does not count");
     }
     const group = join(parent, `guestd-test-pressure-${process.pid}`);
     mkdirSync(group);

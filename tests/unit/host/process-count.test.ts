@@ -4,13 +4,14 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { residentMemory } from "../../../src/host/process-count.ts";
 import { startObserver } from "../../helpers/observer.ts";
+import { skipTest } from "../../helpers/skip.ts";
 import { isRoot } from "./programs.ts";
 
 const FILE = "host/process-count.ts";
 
 describe("processes", () => {
   test("are counted with those whose status nobody has asked for", async (context) => {
-    if (!isRoot) return context.skip("only root can make a process namespace");
+    if (!isRoot) return skipTest(context, "only root can make a process namespace");
     // Alone in its namespace, with a child of the shell that it was before.
     const through = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", 'true & exec "$0" "$@"'];
     const setUp = `while (!require("node:fs").readFileSync("/proc/2/stat", "latin1").includes(") Z "));`;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { Memory } from "../../../src/host/memory.ts";
 import { startObserver } from "../../helpers/observer.ts";
+import { skipTest } from "../../helpers/skip.ts";
 import { isRoot } from "../host/programs.ts";
 
 const folders: string[] = [];
@@ -30,7 +31,7 @@ test("a sample starts no program", async () => {
 });
 
 test("the machine's memory for files is without the kernel's own caches, as a cgroup's is", async (context) => {
-  if (!isRoot) return context.skip("only root can show a process another /proc/meminfo");
+  if (!isRoot) return skipTest(context, "only root can show a process another /proc/meminfo");
   const folder = mkdtempSync(join(tmpdir(), "guestd-meminfo-"));
   folders.push(folder);
   const lines = {
