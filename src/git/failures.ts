@@ -117,9 +117,9 @@ export function gitFailure({ exitCode, stdout, stderr }: GitOutcome, credentials
   });
 }
 
-/** Without progress, which ends in a carriage return, and without advice on command lines. */
+/** Without progress, each of which goes before a carriage return, and without advice on command lines; ssh ends its lines with both. */
 function messageOf(output: string): string {
-  const lines = output.split("\n").map((line) => line.slice(line.lastIndexOf("\r") + 1).trimEnd());
+  const lines = output.split(/\r*\n/).map((line) => line.slice(line.lastIndexOf("\r") + 1).trimEnd());
   return lines.filter((line) => line !== "" && !line.startsWith("hint:") && !isProgress(line)).join("\n");
 }
 

@@ -9,7 +9,7 @@ const ACCOUNT = "user";
 /** Where R looks for packages that did not come with it. */
 const R_LIBRARIES = ["/usr/local/lib/R/site-library", "/usr/lib/R/site-library", "/usr/lib/R/library"];
 
-/** Builds the daemon, prepares the kernels, installs the Python SDKs, tmux and ggplot2, and makes the account `user`: what the tests need of a machine. */
+/** Builds the daemon, prepares the kernels, installs the Python SDKs, tmux, ssh with a server, and ggplot2, and makes the account `user`: what the tests need of a machine. */
 export function prepareMachine(root: string): void {
   run(process.execPath, [join(root, "build.config.ts"), "--if-needed"], root);
   run(process.execPath, [join(root, "kernels", "setup.ts"), "--strict"], root);
@@ -17,6 +17,9 @@ export function prepareMachine(root: string): void {
   if (process.geteuid?.() !== 0) return;
   makeAccount();
   if (!existsSync("/usr/bin/tmux")) installPackages(["tmux"]);
+  // A server without a service: the package that has one would start it.
+  if (!existsSync("/usr/sbin/dropbear")) installPackages(["dropbear-bin"]);
+  if (!existsSync("/usr/bin/ssh")) installPackages(["openssh-client"]);
   if (!R_LIBRARIES.some((library) => existsSync(join(library, "ggplot2")))) installPackages(["r-cran-ggplot2"]);
 }
 
