@@ -6,6 +6,7 @@ import { cgroupPlace, groupsAround } from "../../../src/host/cgroup-place.ts";
 import { until } from "../../helpers/daemon.ts";
 import { isGroupRemoved, memoryGroupFor } from "../../helpers/memory-cgroup.ts";
 import { mountInfo } from "../../helpers/mount-info.ts";
+import { namespaceFor } from "../../helpers/namespaces.ts";
 import { startObserver } from "../../helpers/observer.ts";
 
 const folders: string[] = [];
@@ -69,12 +70,13 @@ describe("the cgroup of a process", () => {
 });
 
 test("a nested memory cgroup is found where the mount shows a part of the real tree", async (context) => {
+  const mounts = namespaceFor(context, "--mount");
   await using outer = memoryGroupFor(context, 2 ** 30);
   const nested = join(outer.directory, "nested");
   mkdirSync(nested);
   const mount = cgroupPlace("memory")?.mount ?? cgroupPlace("unified")?.mount ?? "";
   const inContainer = 'mount --bind "$0" "$1" && shift && exec "$@"';
-  const through = ["unshare", "--mount", "sh", "-c", inContainer, outer.directory, mount];
+  const through = [...mounts, "sh", "-c", inContainer, outer.directory, mount];
   const observer = startObserver({ file: "host/cgroup.ts", expression: "host.memoryCgroup()", through });
   writeFileSync(join(nested, "cgroup.procs"), String(observer.pid));
   expect(await observer.look()).toMatchObject({ directory: join(mount, "nested") });

@@ -3,17 +3,16 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { residentMemory } from "../../../src/host/process-count.ts";
+import { namespaceFor } from "../../helpers/namespaces.ts";
 import { startObserver } from "../../helpers/observer.ts";
-import { skipTest } from "../../helpers/skip.ts";
-import { isRoot } from "./programs.ts";
 
 const FILE = "host/process-count.ts";
 
 describe("processes", () => {
   test("are counted with those whose status nobody has asked for", async (context) => {
-    if (!isRoot) return skipTest(context, "only root can make a process namespace");
+    const processes = namespaceFor(context, "--pid", "--fork", "--mount-proc");
     // Alone in its namespace, with a child of the shell that it was before.
-    const through = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", 'true & exec "$0" "$@"'];
+    const through = [...processes, "sh", "-c", 'true & exec "$0" "$@"'];
     const setUp = `while (!require("node:fs").readFileSync("/proc/2/stat", "latin1").includes(") Z "));`;
     const observer = startObserver({ file: FILE, expression: "host.countProcesses()", setUp, through });
     expect(await observer.look()).toEqual({ processes: 2, zombies: 1 });

@@ -3,9 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { Memory } from "../../../src/host/memory.ts";
+import { namespaceFor } from "../../helpers/namespaces.ts";
 import { startObserver } from "../../helpers/observer.ts";
-import { skipTest } from "../../helpers/skip.ts";
-import { isRoot } from "../host/programs.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -31,7 +30,7 @@ test("a sample starts no program", async () => {
 });
 
 test("the machine's memory for files is without the kernel's own caches, as a cgroup's is", async (context) => {
-  if (!isRoot) return skipTest(context, "only root can show a process another /proc/meminfo");
+  const mounts = namespaceFor(context, "--mount");
   const folder = mkdtempSync(join(tmpdir(), "guestd-meminfo-"));
   folders.push(folder);
   const lines = {
@@ -46,7 +45,7 @@ test("the machine's memory for files is without the kernel's own caches, as a cg
   const meminfo = Object.entries(lines).map(([name, kilobytes]) => `${name}: ${kilobytes} kB\n`);
   writeFileSync(join(folder, "meminfo"), meminfo.join(""));
   const show = 'mount --bind "$0" /proc/meminfo && exec "$@"';
-  const through = ["unshare", "--mount", "sh", "-c", show, join(folder, "meminfo")];
+  const through = [...mounts, "sh", "-c", show, join(folder, "meminfo")];
   const { memory } = (await startObserver({ ...SAMPLE, through }).look()) as { memory: Memory };
   expect(memory).toEqual({ total: 900 * 1024, used: 400 * 1024, cache: 320 * 1024 });
 });
