@@ -50,7 +50,9 @@ function quote(name: string): string {
  * `path` is the daemon's own search path.
  */
 export function buildEnvironment(user: Identity, path: string, layers: readonly Environment[]): Record<string, string> {
-  return Object.assign({ PATH: path, HOME: user.home, USER: user.name, LOGNAME: user.name }, ...layers);
+  const login = { PATH: path, HOME: user.home, USER: user.name, LOGNAME: user.name };
+  // Spread, not assigned: a variable may be called like a setter of all objects (`__proto__`).
+  return layers.reduce<Record<string, string>>((env, layer) => ({ ...env, ...layer }), login);
 }
 
 /** The search path that programs start with: ours, without what npm puts in front of it for its scripts. */

@@ -224,7 +224,7 @@ function notReady(wires: KernelWires, why: string): SandboxError {
 
 /** What turns one set of variables into another. */
 function changeOf(before: Environment, after: Environment): EnvironmentChange {
-  const removed = Object.keys(before).filter((name) => !(name in after));
+  const removed = Object.keys(before).filter((name) => !Object.hasOwn(after, name));
   const changed = Object.entries(after).filter(([name, value]) => before[name] !== value);
   return { ...Object.fromEntries(removed.map((name) => [name, undefined])), ...Object.fromEntries(changed) };
 }

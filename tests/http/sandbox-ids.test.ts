@@ -61,6 +61,37 @@ describe("the variables that say which sandbox this is", () => {
     expect(await output(daemon, { shell })).toBe("box-7\n");
   });
 
+  test("may be called like what every object of JavaScript has", async () => {
+    await using daemon = await startTestDaemon({ kernels: "toy" });
+    const odd = '{"__proto__":"a","constructor":"b","prototype":"c","toString":"d"}';
+    const headers = { "Content-Type": "application/json" };
+    const set = (envVars: string): Promise<Response> =>
+      daemon.fetch("/init", { method: "POST", headers, body: `{"envVars":${envVars}}` });
+    const read = async (name: string) => resultOf(await execute(daemon.url, { language: "toy", code: `env ${name}` }));
+    const values = async (): Promise<unknown[]> => [
+      await read("__proto__"),
+      await read("constructor"),
+      await read("toString"),
+    ];
+    const none = await values();
+    expect((await set(odd)).status).toBe(204);
+    const all = Object.entries((await envs(daemon)) as object).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    expect(all).toEqual([
+      ["E2B_SANDBOX", "true"],
+      ["__proto__", "a"],
+      ["constructor", "b"],
+      ["prototype", "c"],
+      ["toString", "d"],
+    ]);
+    expect(await values()).toEqual(["a", "b", "d"]);
+    const ofRun = `{"shell":"env | grep -E '^(__proto__|constructor|toString)=' | sort","envs":{"constructor":"run"}}`;
+    const run = await daemon.fetch("/v1/run", { method: "POST", headers: TEXT, body: ofRun });
+    expect(await run.text()).toBe("__proto__=a\nconstructor=run\ntoString=d\n");
+    expect((await set('{"constructor":7}')).status).toBe(400);
+    expect((await set("{}")).status).toBe(204);
+    expect(await values()).toEqual(none);
+  });
+
   test("are the caller's while nobody has told which sandbox this is", async () => {
     await using daemon = await startTestDaemon();
     await init(daemon, { envVars: { E2B_SANDBOX_ID: "as the caller says" } });
