@@ -121,6 +121,31 @@ Programs do not inherit the environment of guestd, but for its \`PATH\`. Code co
 `;
 }
 
+/** How an error looks, by who asks. */
+const ERROR_FORMS = [
+  [
+    "`/v1/…`",
+    "[RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem details",
+    '`{"type":"about:blank","title":"Not found","status":404,"detail":"no run with id \\"x\\"","instance":"/v1/runs/x","code":"not_found","reason":"run_not_found"}`',
+  ],
+  [
+    "`/files`, `/metrics`, `/envs`, …",
+    "status and message; for an account that does not exist the code is a name",
+    '`{"code":404,"message":"…"}`',
+  ],
+  ["`/init`, `/health`", "the message as text", "`access token validation failed`"],
+  [
+    "`/process.Process/…`, `/filesystem.Filesystem/…`",
+    "an error of the Connect protocol, in a stream its last frame",
+    '`{"code":"not_found","message":"…"}`',
+  ],
+  [
+    "`/execute`, `/contexts`",
+    'the message as text; a missing token as that of `/files`, a body that cannot be as its faults: `{"detail":[…]}` with status 422',
+    "`Context x not found`",
+  ],
+];
+
 function errorsPage(): string {
   const codes = Object.entries(CODE_WORDS) as [ErrorCode, string][];
   const reasons = Object.entries(REASON_WORDS) as [ErrorReason, (typeof REASON_WORDS)[ErrorReason]][];
@@ -131,23 +156,10 @@ function errorsPage(): string {
 guestd has one set of errors. Each has a **code**, which says what kind it is, often a **reason**, which programs can branch on, a message for people, and
 sometimes a hint, what to do about it. How they look depends on who asks:
 
-${table(
-  ["routes", "an error is", "example"],
-  [
-    [
-      "`/v1/…`",
-      "[RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem details",
-      '`{"type":"about:blank","title":"Not found","status":404,"detail":"no run with id \\"x\\"","instance":"/v1/runs/x","code":"not_found","reason":"run_not_found"}`',
-    ],
-    ["`/files`, `/init`, `/metrics`, …", "status and message", '`{"code":404,"message":"…"}`'],
-    [
-      "`/process.Process/…`, `/filesystem.Filesystem/…`",
-      "an error of the Connect protocol, in a stream its last frame",
-      '`{"code":"not_found","message":"…"}`',
-    ],
-    ["`/execute`, `/contexts`", "the message as text", "`Context x not found`"],
-  ],
-)}
+${table(["routes", "an error is", "example"], ERROR_FORMS)}
+
+What reaches no route is said in a few words of text: a path that there is not (404), a \`Host\` or \`Origin\` that is not allowed (421, 403), a request that is no HTTP (400).
+A method that a path does not have is answered 405 with \`Allow\` alone. \`/execute\` and \`/contexts\` say 500 where a kernel does not start, which is 503 on \`/v1\`.
 
 An error that happens when an answer has begun cannot change its status: a stream then ends with an event that says so, or is cut off. A program that
 fails is no error of guestd: its exit code is its result. So is an exception in a cell.

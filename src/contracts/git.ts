@@ -176,11 +176,30 @@ const Head = {
 const Letter = v.picklist([".", "M", "T", "A", "D", "R", "C", "U", "?", "!"]);
 
 export const HeadAnswer = v.object(Head);
+
+const eventOf = (result: v.ObjectEntries) =>
+  v.union([
+    v.object({
+      type: v.literal("progress"),
+      stage: v.pipe(v.string(), v.description("receiving objects, remote: counting objects …")),
+      percent: v.number(),
+      done: v.number(),
+      total: v.number(),
+    }),
+    v.object({ type: v.literal("keepalive") }),
+    v.object({ type: v.literal("result"), ...result }),
+    v.pipe(
+      v.looseObject({ type: v.literal("error"), status: v.number(), code: v.string(), detail: v.string() }),
+      v.description("of a call that fails after it has told of progress; else the failure is the answer"),
+    ),
+  ]);
+export const HeadEvent = eventOf(Head);
 export const Cloned = v.object({
   path: v.string(),
   url: v.pipe(v.string(), v.description("without credentials")),
   ...Head,
 });
+export const CloneEvent = eventOf(Cloned.entries);
 export const Initialized = v.object({ path: v.string() });
 export const StatusAnswer = v.object({
   ...Head,

@@ -1,39 +1,10 @@
 import type { GenericSchema } from "valibot";
+import { FAILURE_SCHEMAS, failuresOf } from "./openapi-failures.ts";
 import type { AnswerDoc, OperationDoc } from "./operation-doc.ts";
 import type { Route } from "./route.ts";
 
 type Json = Record<string, unknown>;
 type ToJson = (schema: GenericSchema, typeMode: "input" | "output") => Json;
-
-const PROBLEM = {
-  description: "RFC 9457 problem details with code, reason and hint",
-  content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-};
-const ERROR = {
-  description: "an error",
-  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
-};
-const SCHEMAS = {
-  Problem: {
-    type: "object",
-    properties: {
-      type: { type: "string" },
-      title: { type: "string" },
-      status: { type: "integer" },
-      detail: { type: "string" },
-      instance: { type: "string" },
-      code: { type: "string" },
-      reason: { type: "string" },
-      hint: { type: "string" },
-    },
-    required: ["type", "title", "status", "detail", "code"],
-  },
-  Error: {
-    type: "object",
-    properties: { code: { type: "integer" }, message: { type: "string" } },
-    required: ["code", "message"],
-  },
-};
 
 /** The OpenAPI 3.1 document of all routes that have one. The schema converter is loaded when first asked for. */
 export async function openApiDocument(routes: readonly Route[], version: string): Promise<Json> {
@@ -53,40 +24,57 @@ export async function openApiDocument(routes: readonly Route[], version: string)
     info: {
       title: "guestd",
       version,
-      description: "Processes, terminals, files and code contexts of a sandbox.",
+      description:
+        "Processes, terminals, files and code contexts of a sandbox. Basic authentication (any password) says whose programs and files a request means; it is no proof of anything.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
-    security: [{ token: [] }, { bearer: [] }],
+    security: TOKEN_SECURITY,
     paths,
     components: {
       securitySchemes: {
         token: { type: "apiKey", in: "header", name: "X-Access-Token" },
         bearer: { type: "http", scheme: "bearer" },
       },
-      schemas: SCHEMAS,
+      schemas: FAILURE_SCHEMAS,
     },
   };
 }
 
 function operation(route: Route, doc: OperationDoc, toJson: ToJson): Json {
-  const failure = route.family === "native" ? PROBLEM : ERROR;
+  const content = bodyOf(doc, toJson);
+  const failures = failuresOf(route.family, { isText: doc.failsAsText ?? false, hasBody: content !== undefined });
+  const answers = Object.entries(doc.answers).map(([status, answer]): [string, Json] => {
+    const answered = answerOf(answer, toJson);
+    const isSilentFailure = Number(status) >= 400 && !("content" in answered);
+    return [status, isSilentFailure ? { ...answered, content: failures.content(Number(status)) } : answered];
+  });
   return {
     operationId: operationId(route),
     summary: doc.summary,
     tags: [doc.tag],
-    ...(route.access === "open" && { security: [] }),
+    ...securityOf(route),
     parameters: [
       ...pathParameters(route.path),
       ...queryParameters(doc.query, toJson),
       ...headerParameters(doc.headers),
     ],
-    ...(bodyOf(doc, toJson) && { requestBody: { content: bodyOf(doc, toJson) } }),
-    responses: {
-      ...Object.fromEntries(Object.entries(doc.answers).map(([status, answer]) => [status, answerOf(answer, toJson)])),
-      "4XX": failure,
-    },
+    ...(content && { requestBody: { required: isBodyRequired(doc), content } }),
+    responses: { ...failures.usual, ...Object.fromEntries(answers) },
   };
+}
+
+const TOKEN_SECURITY = [{ token: [] }, { bearer: [] }];
+
+/** What the gate asks for: a route that looks itself, or is open to the published SDKs, does without the header too. */
+function securityOf({ access }: Route): { security?: Json[] } {
+  if (access === "token") return {};
+  return { security: access === "open" ? [] : [...TOKEN_SECURITY, {}] };
+}
+
+/** A JSON body alone always has to be there; bytes may be none at all. */
+function isBodyRequired({ body, bodyMedia, isBodyOptional = false }: OperationDoc): boolean {
+  return body !== undefined && !bodyMedia && !isBodyOptional;
 }
 
 /** `POST /v1/runs/:id/signal` → `postV1RunsByIdSignal` */
@@ -137,17 +125,30 @@ function bodyOf(doc: OperationDoc, toJson: ToJson): Json | undefined {
   return json || other.length > 0 ? { ...json, ...Object.fromEntries(other) } : undefined;
 }
 
-function answerOf({ description, json, media }: AnswerDoc, toJson: ToJson): Json {
+const EVENT_MEDIA = ["application/x-ndjson", "text/event-stream"];
+
+function answerOf(answer: AnswerDoc, toJson: ToJson): Json {
+  const { description, json, media = [], events, eventMedia = EVENT_MEDIA, headers = {} } = answer;
+  const event = events && toJson(events, "output");
   const content = {
     ...(json && { "application/json": { schema: toJson(json, "output") } }),
-    ...Object.fromEntries(media?.map((type) => [type, { schema: schemaOf(type) }]) ?? []),
+    ...Object.fromEntries(media.map((type) => [type, { schema: schemaOf(type) }])),
+    ...(event && Object.fromEntries(eventMedia.map((type) => [type, { schema: { ...event, description: EACH } }]))),
   };
-  return { description, ...(Object.keys(content).length > 0 && { content }) };
+  const told = Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "string" } }]);
+  return {
+    description,
+    ...(told.length > 0 && { headers: Object.fromEntries(told) }),
+    ...(Object.keys(content).length > 0 && { content }),
+  };
 }
+
+/** OpenAPI 3.1 has no word for a stream of values. */
+const EACH = "each line, or the data of each server-sent event";
 
 /** A body that is not JSON: text, bytes (which have no schema in OpenAPI 3.1) or files of a form. */
 function schemaOf(media: string): Json {
-  if (media === "application/octet-stream") return {};
+  if (media === "application/octet-stream" || media === "*/*") return {};
   if (media !== "multipart/form-data") return { type: "string" };
   return {
     type: "object",

@@ -11,6 +11,10 @@ import type { Downloads, OpenFile } from "./downloads.ts";
 import type { Caller } from "./filesystem.ts";
 
 /** Headers that decide which part of a file is sent, if any. */
+/** What a client asks with later. */
+export const VALIDATORS = { ETag: "a strong one; it changes with the content", "Last-Modified": "when it last did" };
+export const PART_HEADERS = { ...VALIDATORS, "Content-Range": "where it is in the file, and how long that is" };
+
 export const READ_HEADERS = {
   "If-None-Match": "ETags of copies that the client has",
   "If-Modified-Since": "the date of a copy that the client has",

@@ -6,7 +6,7 @@ import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { queryOf } from "../edge/text.ts";
 import { SandboxError } from "../errors.ts";
-import { download, READ_HEADERS } from "./download-rest.ts";
+import { download, PART_HEADERS, READ_HEADERS, VALIDATORS } from "./download-rest.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Caller } from "./filesystem.ts";
 import { upload } from "./upload-rest.ts";
@@ -76,8 +76,8 @@ const DOWNLOAD: OperationDoc = {
   query: FilesQuery,
   headers: READ_HEADERS,
   answers: {
-    200: { description: "content of the file", media: ["application/octet-stream"] },
-    206: { description: "the range that was asked for", media: ["application/octet-stream"] },
+    200: { description: "content of the file, of the type that its name says", media: ["*/*"], headers: VALIDATORS },
+    206: { description: "the range that was asked for", media: ["*/*"], headers: PART_HEADERS },
     304: { description: "not changed since" },
     ...FAILURES,
     404: { description: "no such file" },

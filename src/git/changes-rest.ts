@@ -2,7 +2,7 @@ import * as contract from "../contracts/git.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody } from "../edge/validate.ts";
-import { EVENTS, native, operation, userOf } from "./operations-rest.ts";
+import { native, operation, userOf } from "./operations-rest.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Servers } from "./servers.ts";
 import type { WorkTree } from "./work-tree.ts";
@@ -22,13 +22,17 @@ export function gitChangesRoutes({ servers, workTree }: { servers: Servers; work
 }
 
 const HEAD = { description: "done; where the repository stands now", json: contract.HeadAnswer };
-const FETCH = operation("Fetch from a remote", { body: contract.FetchBody }, { ...HEAD, media: EVENTS });
+const FETCH = operation("Fetch from a remote", { body: contract.FetchBody }, { ...HEAD, events: contract.HeadEvent });
 const PULL = operation(
   "Fetch, then bring what is checked out up to date",
   { body: contract.PullBody },
-  { ...HEAD, media: EVENTS },
+  { ...HEAD, events: contract.HeadEvent },
 );
-const PUSH = operation("Send commits to a remote", { body: contract.PushBody }, { ...HEAD, media: EVENTS });
+const PUSH = operation(
+  "Send commits to a remote",
+  { body: contract.PushBody },
+  { ...HEAD, events: contract.HeadEvent },
+);
 const ADD = operation("Take changed files into the index", { body: contract.AddBody }, HEAD);
 const COMMIT = operation("Commit what is in the index", { body: contract.CommitBody }, HEAD);
 const CHECKOUT = operation(

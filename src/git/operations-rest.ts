@@ -7,7 +7,6 @@ export function native(doc: OperationDoc): Pick<Route, "family" | "access" | "do
   return { family: "native", access: "token", doc };
 }
 
-export const EVENTS = ["application/x-ndjson", "text/event-stream"];
 const FAILURES: Readonly<Record<number, AnswerDoc>> = {
   400: { description: "an address, path or body that cannot be" },
   403: { description: "auth_failed, host_key, or not with the rights of the user" },

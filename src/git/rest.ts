@@ -2,7 +2,7 @@ import * as contract from "../contracts/git.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
-import { asking, EVENTS, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
+import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { logText, statusText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Repositories } from "./repositories.ts";
@@ -20,7 +20,7 @@ export function gitRoutes(repositories: Repositories): Route[] {
 const CLONE = operation(
   "Clone a repository; progress as events with Accept: application/x-ndjson",
   { body: contract.CloneBody },
-  { description: "cloned", json: contract.Cloned, media: EVENTS },
+  { description: "cloned", json: contract.Cloned, events: contract.CloneEvent },
 );
 const INIT = operation(
   "Make an empty repository",

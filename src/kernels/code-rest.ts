@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { InferOutput } from "valibot";
 import * as contract from "../contracts/code.ts";
+import { CodeEvent } from "../contracts/stream-events.ts";
 import { readBody } from "../edge/body.ts";
 import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
@@ -34,7 +35,14 @@ const CODE = {
       description:
         "plain text as it comes with the ending in a trailer, events (`keepalive` after 5 s of silence), or one JSON value, as `Accept` asks",
       json: contract.CodeResult,
-      media: ["text/plain", "application/x-ndjson", "text/event-stream"],
+      media: ["text/plain"],
+      events: CodeEvent,
+      headers: {
+        "Guestd-Run-Id": "the run that the cell is",
+        "Guestd-Ending": "trailer of plain text: how the cell ended",
+        "Guestd-Status": "trailer of plain text: ok or error",
+        "Guestd-Exit-Code": "trailer of plain text: of a kernel that exited under the cell",
+      },
     },
   },
 };

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import * as contract from "../contracts/interpreter.ts";
 import type { OperationDoc } from "../edge/operation-doc.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
@@ -10,7 +11,7 @@ import { kernelFailure, readDetailedBody } from "./detailed-rest.ts";
 export function contextsRoutes(contexts: Contexts): Route[] {
   const shared = { family: "interpreter", access: "contexts" } as const;
   const one = { 200: { description: "the context", json: contract.Context } };
-  const gone = { 200: { description: "done" }, 404: { description: "no such context" } };
+  const gone = { 200: { description: "done", json: v.null() }, 404: { description: "no such context" } };
   return [
     route(
       "GET /contexts",
@@ -24,7 +25,10 @@ export function contextsRoutes(contexts: Contexts): Route[] {
     ),
     route(
       "POST /contexts",
-      { ...shared, doc: { ...doc("Create a code context", one), body: contract.CreateContextBody } },
+      {
+        ...shared,
+        doc: { ...doc("Create a code context", { ...one, ...NO_KERNEL }), body: contract.CreateContextBody },
+      },
       (c) => create(c, contexts),
     ),
     route("DELETE /contexts/:id", { ...shared, doc: doc("Remove a context with its kernel", gone) }, (c) => {
@@ -33,7 +37,7 @@ export function contextsRoutes(contexts: Contexts): Route[] {
     }),
     route(
       "POST /contexts/:id/restart",
-      { ...shared, doc: doc("Replace a context's kernel by a fresh one", gone) },
+      { ...shared, doc: doc("Replace a context's kernel by a fresh one", { ...gone, ...NO_KERNEL }) },
       async (c) => {
         const context = contexts.get(c.req.param("id") ?? "");
         await context.restart().catch((error: unknown) => {
@@ -59,6 +63,11 @@ export function contextsRoutes(contexts: Contexts): Route[] {
     ),
   ];
 }
+
+const NO_KERNEL = {
+  429: { description: "there are as many contexts as there may be" },
+  500: { description: "the language's kernel does not start; why, and what helps" },
+};
 
 function doc(summary: string, answers: OperationDoc["answers"]): OperationDoc {
   return { summary, tag: "interpreter", answers };

@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { ExecuteBody } from "../contracts/interpreter.ts";
+import { ExecuteEvent } from "../contracts/stream-events.ts";
 import { HeldStart } from "../edge/held-start.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
@@ -30,9 +31,16 @@ const EXECUTE = {
   tag: "interpreter",
   body: ExecuteBody,
   answers: {
-    200: { description: "one JSON object a line; the last is end_of_execution", media: ["application/x-ndjson"] },
+    200: {
+      description: "what the cell says, from the moment that it is accepted; the last line is end_of_execution",
+      events: ExecuteEvent,
+      eventMedia: ["application/x-ndjson"],
+      headers: { "Guestd-Run-Id": "the run of /v1/runs that the cell is" },
+    },
     400: { description: "both a context and a language" },
     404: { description: "no such context" },
+    429: { description: "there are as many contexts as there may be" },
+    500: { description: "the language's kernel does not start; why, and what helps" },
   },
 };
 

@@ -49,7 +49,7 @@ const HEALTH = {
   answers: {
     200: { description: "the interpreter's port: its default contexts are there", json: v.literal("OK") },
     204: { description: "it does" },
-    503: { description: "not ready yet, or the start command has failed" },
+    503: { description: "not ready yet, or the start command has failed", media: ["text/plain"] },
   },
 };
 const ENVS = {
@@ -62,6 +62,8 @@ const INIT = {
     "Sets token, variables and defaults, and of the machine: the clock (with --set-clock), events.e2b.local, certificates, NFS volumes",
   tag: "lifecycle",
   body: InitBody,
+  isBodyOptional: true,
+  failsAsText: true,
   answers: {
     204: { description: "applied, or older than what was applied" },
     400: {

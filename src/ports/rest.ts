@@ -1,5 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { type ListedPort, type PortFeedEvent, PortList, PortsQuery } from "../contracts/ports.ts";
+import { type ListedPort, PortFeedEvent, PortList, PortsQuery } from "../contracts/ports.ts";
 import { encodeEvent, KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { startPump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
@@ -32,7 +32,8 @@ const PORTS = {
     200: {
       description: "all of them; with `follow` one event a line, which begin with those that are open",
       json: PortList,
-      media: ["application/json", "text/plain", "application/x-ndjson", "text/event-stream"],
+      media: ["text/plain"],
+      events: PortFeedEvent,
     },
   },
 };

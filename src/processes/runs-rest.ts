@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { GenericSchema, InferOutput } from "valibot";
 import * as contract from "../contracts/runs.ts";
+import { RunEvent } from "../contracts/stream-events.ts";
 import { bodyChunks } from "../edge/body.ts";
 import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
@@ -86,7 +87,9 @@ const LOG = {
   answers: {
     200: {
       description: "the log; of events one is `keepalive`, after 5 s of silence",
-      media: ["text/plain", "application/x-ndjson", "text/event-stream"],
+      media: ["text/plain"],
+      events: RunEvent,
+      headers: { "Guestd-Run-Id": "the run" },
     },
     410: { description: "that part is no longer kept" },
   },

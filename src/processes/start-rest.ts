@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { InferOutput } from "valibot";
 import * as contract from "../contracts/runs.ts";
+import { RunEvent } from "../contracts/stream-events.ts";
 import { bodyChunks, readBody } from "../edge/body.ts";
 import { encodeEvent, RUN_KEEPALIVES, streamHeaders, wantedFormat } from "../edge/event-stream.ts";
 import { pump } from "../edge/pump.ts";
@@ -56,7 +57,14 @@ const ANSWERS = {
     description:
       "raw output as it comes with the exit code in a trailer, events (`keepalive` after 5 s of silence), or one JSON value, as `Accept` asks",
     json: contract.RunResult,
-    media: ["text/plain", "application/x-ndjson", "text/event-stream"],
+    media: ["text/plain"],
+    events: RunEvent,
+    headers: {
+      "Guestd-Run-Id": "the run",
+      Location: "the run below /v1/runs",
+      "Guestd-Ending": "trailer of plain text: how the run ended",
+      "Guestd-Exit-Code": "trailer of plain text: where the program has one",
+    },
   },
   202: { description: "started in the background", json: contract.Run },
   410: { description: "the run that the Idempotency-Key has started is no longer kept" },

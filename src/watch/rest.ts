@@ -32,7 +32,7 @@ const WATCH = {
   query: WatchQuery,
   headers: { "Last-Event-ID": "the cursor of the last server-sent event that was received" },
   answers: {
-    200: { description: "one event a line", json: WatchEvent, media: ["application/x-ndjson", "text/event-stream"] },
+    200: { description: "one event a line", events: WatchEvent },
     400: { description: "no directory, a cursor that is none, or a network mount that nobody has allowed" },
     404: { description: "no such directory" },
   },

@@ -3,7 +3,7 @@ import * as contract from "../../contracts/native-files.ts";
 import type { AnswerDoc, OperationDoc } from "../../edge/operation-doc.ts";
 import { type HttpMethod, type Route, type RouteHandler, route } from "../../edge/route.ts";
 import { finerError } from "../failures.ts";
-import { READ_HEADERS } from "../download-rest.ts";
+import { PART_HEADERS, READ_HEADERS, VALIDATORS } from "../download-rest.ts";
 import { type Changing, changePath, removePath } from "./change-rest.ts";
 import { FILES_PREFIX } from "./path-rest.ts";
 import { type Reading, readPath } from "./read-rest.ts";
@@ -68,9 +68,10 @@ const READ = operation(
       200: {
         description: "content of the file, or what is in the directory",
         json: contract.Listing,
-        media: ["application/octet-stream", "text/plain"],
+        media: ["*/*", "text/plain"],
+        headers: VALIDATORS,
       },
-      206: { description: "the range that was asked for", media: ["application/octet-stream"] },
+      206: { description: "the range that was asked for", media: ["*/*"], headers: PART_HEADERS },
       304: { description: "not changed since" },
       412: { description: "the file is not as the request expects it to be" },
       416: { description: "a range that is not in the file" },
