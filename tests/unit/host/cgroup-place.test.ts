@@ -74,11 +74,12 @@ test("a nested memory cgroup is found where the mount shows a part of the real t
   await using outer = memoryGroupFor(context, 2 ** 30);
   const nested = join(outer.directory, "nested");
   mkdirSync(nested);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => until(() => isGroupRemoved(nested)));
   const mount = cgroupPlace("memory")?.mount ?? cgroupPlace("unified")?.mount ?? "";
   const inContainer = 'mount --bind "$0" "$1" && shift && exec "$@"';
   const through = [...mounts, "sh", "-c", inContainer, outer.directory, mount];
   const observer = startObserver({ file: "host/cgroup.ts", expression: "host.memoryCgroup()", through });
   writeFileSync(join(nested, "cgroup.procs"), String(observer.pid));
   expect(await observer.look()).toMatchObject({ directory: join(mount, "nested") });
-  await until(() => isGroupRemoved(nested));
 });

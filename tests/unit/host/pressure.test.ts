@@ -74,11 +74,12 @@ describe("time in which programs waited", () => {
     }
     const group = join(parent, `guestd-test-pressure-${process.pid}`);
     mkdirSync(group);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => until(() => isGroupRemoved(group)));
     const observer = startObserver({ file: "host/pressure.ts", expression: "host.readPressure()" });
     writeFileSync(join(group, "cgroup.procs"), String(observer.pid));
     const [cpu] = (await observer.look()) as Pressure[];
     const total = /^some .*total=(\d+)$/m.exec(readFileSync(join(group, "cpu.pressure"), "latin1"))?.[1];
     expect(cpu?.someSeconds).toBeLessThanOrEqual(Number(total) / 1e6);
-    await until(() => isGroupRemoved(group));
   });
 });
