@@ -63,7 +63,8 @@ function configurationPage(): string {
 # Configuration
 
 Every setting is a flag, an environment variable and a member of a file. A flag wins over its variable, and that over the file. A value that cannot be is an error
-at the start, with status 2: guestd does not start with something else than what was said. \`guestd --help\` has the same list.
+at the start, with status 2: guestd does not start with something else than what was said. \`guestd --help\` has the same list. In a checkout \`npm start --\` stands for
+\`guestd\`: \`npm start -- --port 8080\`.
 
 \`\`\`sh
 guestd --port 8080                        # a flag
