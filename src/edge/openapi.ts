@@ -46,7 +46,7 @@ function operation(route: Route, doc: OperationDoc, toJson: ToJson): Json {
   const failures = failuresOf(route.family, { isText: doc.failsAsText ?? false, hasBody: content !== undefined });
   const answers = Object.entries(doc.answers).map(([status, answer]): [string, Json] => {
     const answered = answerOf(answer, toJson);
-    const isSilentFailure = Number(status) >= 400 && !("content" in answered);
+    const isSilentFailure = Number(status) >= 400 && !("content" in answered) && !answer.isEmpty;
     return [status, isSilentFailure ? { ...answered, content: failures.content(Number(status)) } : answered];
   });
   return {

@@ -11,6 +11,8 @@ export interface AnswerDoc {
   events?: GenericSchema;
   /** Media types of that stream: lines of JSON and server-sent events unless given. */
   eventMedia?: readonly string[];
+  /** A failure without a body, unlike those of its family. */
+  isEmpty?: boolean;
   /** Response headers and trailers that say something of their own. */
   headers?: Readonly<Record<string, string>>;
 }

@@ -37,7 +37,7 @@ const METRICS = {
   headers: { Accept: "text/plain for Prometheus' text" },
   answers: {
     200: { description: "newest sample", json: MetricsAnswer, media: ["text/plain"] },
-    500: { description: "the machine could not be read" },
+    500: { description: "the machine could not be read", isEmpty: true },
   },
 };
 

@@ -53,7 +53,8 @@ test("every failure that the document names has a body in it, and every operatio
   for (const [name, { responses }] of operations()) {
     expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining(["4XX", "5XX"])]);
     for (const [status, { content }] of Object.entries(responses)) {
-      if (/^[45]/.test(status)) expect([name, status, Object.keys(content ?? {}).length]).toEqual([name, status, 1]);
+      if (!/^[45]/.test(status) || EMPTY.has(`${name} ${status}`)) continue;
+      expect([name, status, Object.keys(content ?? {}).length]).toEqual([name, status, 1]);
     }
   }
 });
@@ -85,6 +86,9 @@ test("security is what the gate asks for", async () => {
   expect((await guarded.fetch("/contexts")).status).toBe(200);
   expect((await guarded.fetch("/v1/contexts")).status).toBe(401);
 });
+
+/** A failure that the contract has no body for. */
+const EMPTY = new Set(["GET /metrics 500"]);
 
 /** A request that fails, and where its failure stands in the document. */
 const FAILURES: [string, string, RequestInit & { path: string; at?: "guarded" | "starting" }, string][] = [
