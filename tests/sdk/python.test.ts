@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { REPOSITORY } from "../helpers/daemon.ts";
+import { seedRepository, startGitServer } from "../helpers/git-server.ts";
 import { pythonSdkFolder } from "../helpers/prepare-machine.ts";
 import { SDK_PLACES, type SdkOptions, type SdkPlace } from "../helpers/sdk-place.ts";
 
@@ -17,11 +18,16 @@ function checksOf(module: string): string[] {
 }
 
 /** What a module's checks printed; `note` says how the interpreter ended if that was not well. */
-async function runChecks(module: string, options: SdkOptions): Promise<{ stdout: string; note: string }> {
+async function runChecks(
+  module: string,
+  options: SdkOptions,
+  env: Record<string, string>,
+): Promise<{ stdout: string; note: string }> {
   const script = join(folder, "run_checks.py");
   try {
     const { stdout } = await run(python, [script, module, JSON.stringify(inPython(options))], {
       cwd: folder,
+      env: { ...process.env, ...env },
       timeout: 110_000,
     });
     return { stdout, note: "" };
@@ -39,6 +45,19 @@ function inPython(options: SdkOptions): Record<string, unknown> {
       value,
     ]),
   );
+}
+
+/** A server with a repository `app.git`, and what the checks are told of it. */
+async function startSeededServer(): Promise<AsyncDisposable & { variables: Record<string, string> }> {
+  await using stack = new AsyncDisposableStack();
+  const secret = { username: "ada", password: "sdk-pass-word" };
+  const server = stack.use(await startGitServer(secret));
+  await seedRepository(join(server.folder, "seed"), join(server.folder, "app.git"));
+  const owned = stack.move();
+  return {
+    variables: { GUESTD_TEST_GIT_SERVER: JSON.stringify({ url: server.url, ...secret }) },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 const [WITHOUT_TOKEN, WITH_TOKEN] = SDK_PLACES;
@@ -70,7 +89,8 @@ describe.each([
 
   beforeAll(async () => {
     place = await start();
-    const { stdout, note } = await runChecks(module, place.options);
+    await using server = module.startsWith("checks_git") ? await startSeededServer() : undefined;
+    const { stdout, note } = await runChecks(module, place.options, server?.variables ?? {});
     rest = note;
     for (const line of stdout.trim().split("\n").filter(Boolean)) {
       const { name, error } = JSON.parse(line) as { name: string; error: string | null };
