@@ -120,6 +120,25 @@ const lazyPackages: Plugin = {
   },
 };
 
+/** What packages of ours ask Node for and use only as an HTTP/2 server or as a client, which we are not: package → module → what it gets instead. */
+const NEEDLESS: Readonly<Record<string, Record<string, string>>> = {
+  "@hono/node-server": { "node:http2": "export class Http2ServerRequest {}\nexport const constants = {};" },
+  ws: { https: "module.exports = {};", tls: "module.exports = {};" },
+};
+
+const withoutNeedless: Plugin = {
+  name: "without-needless",
+  setup(bundler) {
+    for (const [name, modules] of Object.entries(NEEDLESS)) {
+      const isInside = (importer: string): boolean => importer.includes(`/node_modules/${name}/`);
+      bundler.onResolve({ filter: /^(node:)?(http2|https|tls)$/ }, ({ path, importer }) =>
+        path in modules && isInside(importer) ? { path, namespace: name } : undefined,
+      );
+      bundler.onLoad({ filter: /./, namespace: name }, ({ path }) => ({ contents: modules[path] ?? "" }));
+    }
+  },
+};
+
 const forNode = {
   bundle: true,
   // Node's ES modules cost 30 ms at each start, and bring its HTTP client along with node:http (docs/decisions/0037).
@@ -145,7 +164,9 @@ async function bundleDaemon(): Promise<void> {
       "file-worker": join(root, "src", "host", "file-worker.ts"),
     },
     outdir: dist,
-    plugins: [lazyPackages],
+    plugins: [lazyPackages, withoutNeedless],
+    // ws looks for an add-on of that name, which we do not bring.
+    define: { ...forNode.define, "process.env.WS_NO_BUFFER_UTIL": '"1"' },
   });
   await build({
     ...forNode,

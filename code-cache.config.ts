@@ -5,6 +5,7 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { argv, exit } from "node:process";
+import { installPlainClasses } from "./src/edge/web/install.ts";
 import { CODE_CACHE, compileProgram, runProgram } from "./src/program.ts";
 
 const [node = "", , dist = ""] = argv;
@@ -18,6 +19,7 @@ const SETTLE_MS = 600;
 process.on("exit", () => rmSync(place, { recursive: true, force: true }));
 process.argv = [node, join(dist, "main.js"), "--port", "0", "--interpreter-port", "off", "--kernels", ""];
 process.argv.push("--listen", `unix:${socketPath}`, "--state-dir", join(place, "state"), "--log-level", "warn");
+installPlainClasses();
 const script = compileProgram(dist);
 runProgram(script, dist);
 setTimeout(() => fail("the daemon does not answer"), GIVE_UP_MS);
