@@ -44,11 +44,12 @@ export function narrowestGroup(machineBytes: number, proc = "/proc"): Memory | u
   return narrowest && narrowest.total < machineBytes ? narrowest : undefined;
 }
 
-function machineMemory(proc: string): Memory {
+/** Of the machine, whatever cgroups leave of it. @throws the system error */
+export function machineMemory(proc = "/proc"): Memory {
   const text = readFileSync(join(proc, "meminfo"), "latin1");
   const bytes = (name: string): number => 1024 * numberIn(text, new RegExp(`^${name}:\\s+(\\d+)`, "m"));
   const total = bytes("MemTotal");
-  return { total, used: total - bytes("MemAvailable"), cache: bytes("Cached") };
+  return { total, used: total - bytes("MemAvailable"), cache: bytes("Buffers") + bytes("Cached") };
 }
 
 function limitedMemory(proc: string): Memory[] {

@@ -1,5 +1,13 @@
 import { LoopLag } from "./loop-lag.ts";
-import { type CpuLook, lookAtCpu, type MetricsSample, takeSample } from "./sample.ts";
+import {
+  type CpuLook,
+  libraryMemory,
+  lookAtCpu,
+  type MemorySource,
+  type MetricsSample,
+  ownMemory,
+  takeSample,
+} from "./sample.ts";
 
 const TICK_MS = 1000;
 const TICKS_PER_SAMPLE = 5;
@@ -10,7 +18,7 @@ const IDLE_MS = 6 * 60_000;
 /**
  * Readings on a timer, so that asking costs nothing; the timer runs while somebody asks now and then.
  * The first reading is taken when first asked for, and tells of the time since this was made; the first after a pause of the time
- * since the last one before it.
+ * since the last one before it. The timer loads what its own readings are taken with, so that nobody waits for that.
  */
 export class Metrics implements Disposable {
   readonly #pids: () => readonly number[];
@@ -32,7 +40,7 @@ export class Metrics implements Disposable {
     this.#askedAt = performance.now();
     this.#timer ??= this.#begin();
     // A daemon that was stopped in between has an old one.
-    if (!this.#latest || this.#askedAt - this.#takenAt > MAX_AGE_MS) this.#latest = this.#take();
+    if (!this.#latest || this.#askedAt - this.#takenAt > MAX_AGE_MS) this.#latest = this.#take(ownMemory);
     return this.#latest;
   }
 
@@ -60,7 +68,7 @@ export class Metrics implements Disposable {
     }
     this.#ticks += 1;
     if (this.#ticks % TICKS_PER_SAMPLE !== 0) return;
-    const next = this.#take();
+    const next = this.#take(libraryMemory);
     // A failed reading is told to whoever asks next; the one before stays until then.
     next.then(
       () => (this.#latest = next),
@@ -68,12 +76,12 @@ export class Metrics implements Disposable {
     );
   }
 
-  async #take(): Promise<MetricsSample> {
+  async #take(source: MemorySource): Promise<MetricsSample> {
     this.#takenAt = performance.now();
     const now = lookAtCpu();
     const before = this.#cpu ?? now;
     this.#cpu = now;
-    return takeSample(before, now, this.#pids());
+    return takeSample([before, now], this.#pids(), source);
   }
 }
 

@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { type CpuReading, readCpu } from "../host/cpu.ts";
-import { type Memory, narrowestGroup } from "../host/memory.ts";
+import { machineMemory, type Memory, narrowestGroup } from "../host/memory.ts";
 import { type Pressure, readPressure } from "../host/pressure.ts";
 import { countDescriptors, countProcesses, residentMemory } from "../host/process-count.ts";
 
@@ -34,12 +34,19 @@ export function lookAtCpu(): CpuLook {
   return { ...readCpu(), atMs: performance.now() };
 }
 
+/** Where the machine's memory is told. */
+export type MemorySource = () => Memory | Promise<Memory>;
+
 /**
  * Reads everything, without starting a program and without holding up the event loop for more than two milliseconds or so.
  * `pids` are processes to be looked at one by one.
  */
-export async function takeSample(before: CpuLook, now: CpuLook, pids: readonly number[]): Promise<MetricsSample> {
-  const [memory, disk, counts] = await Promise.all([readMemory(), statfs("/"), countProcesses()]);
+export async function takeSample(
+  [before, now]: readonly [CpuLook, CpuLook],
+  pids: readonly number[],
+  source: MemorySource,
+): Promise<MetricsSample> {
+  const [machine, disk, counts] = await Promise.all([source(), statfs("/"), countProcesses()]);
   const residentBytes = await residentMemory(pids);
   // Only now: the other readings have some open.
   const descriptors = await countDescriptors();
@@ -49,7 +56,7 @@ export async function takeSample(before: CpuLook, now: CpuLook, pids: readonly n
     cpuUsedPercent: usedPercent(before, now),
     cpuWindowMs: now.atMs - before.atMs,
     cpuUsedMs: now.usedMs,
-    memory,
+    memory: narrowestGroup(machine.total) ?? machine,
     diskTotal: disk.blocks * disk.bsize,
     diskUsed: (disk.blocks - disk.bavail) * disk.bsize,
     ...counts,
@@ -59,13 +66,19 @@ export async function takeSample(before: CpuLook, now: CpuLook, pids: readonly n
   };
 }
 
-/** The library's other calls are not used: `currentLoad`, `fsSize` and `processes` start `cat`, `df` and `ps` (docs/decisions/0031). */
-async function readMemory(): Promise<Memory> {
-  const { default: system } = await import("systeminformation");
-  const { total, active, buffers, cached } = await system.mem();
+/** What the kernel says of the machine's memory, for a request that cannot wait for the library to be loaded. */
+export const ownMemory: MemorySource = () => machineMemory();
+
+/**
+ * The same from the library, whose loading keeps the event loop for 10 ms, once. Its other calls are not used: `currentLoad`,
+ * `fsSize` and `processes` start `cat`, `df` and `ps` (docs/decisions/0031).
+ */
+export const libraryMemory: MemorySource = async () => {
+  const { mem } = await import("systeminformation/lib/memory.js");
+  const { total, active, buffers, cached } = await mem();
   // Its `buffcache` has the kernel's own caches too, which a cgroup's figure has not.
-  return narrowestGroup(total) ?? { total, used: active, cache: buffers + cached };
-}
+  return { total, used: active, cache: buffers + cached };
+};
 
 function usedPercent(before: CpuLook, now: CpuLook): number {
   const possibleMs = (now.atMs - before.atMs) * now.processors;

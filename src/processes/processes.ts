@@ -1,5 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import { Turns } from "../lib/turns.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { CachedLogin } from "./cached-login.ts";
 import { startFailure } from "./start-failure.ts";
@@ -35,6 +36,8 @@ export interface StartRequest {
   graceMs?: number;
 }
 
+/** One takes a fraction of a millisecond; what else was asked for waits for no more than so many. */
+const STARTS_PER_TURN = 4;
 /** After SIGKILL a process must be gone before the caller looks for it. */
 const KILL_WAIT_MS = 1000;
 
@@ -43,6 +46,7 @@ export class Processes {
   readonly #runs: Runs;
   readonly #exec: ExecContext;
   readonly #cachedLogin: CachedLogin | undefined;
+  readonly #turns = new Turns(STARTS_PER_TURN);
 
   constructor(deps: { runs: Runs; exec: ExecContext; cachedLogin?: CachedLogin | undefined }) {
     this.#runs = deps.runs;
@@ -56,6 +60,7 @@ export class Processes {
    */
   async start(request: StartRequest): Promise<Run> {
     const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, overflow, graceMs = 0 } = request;
+    await this.#turns.pass();
     const program = await this.#exec.program({
       argv: [cmd, ...args],
       envs,
