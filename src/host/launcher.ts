@@ -4,7 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
 import { awakeClock } from "../lib/awake-clock.ts";
 import { ProgramClock } from "../lib/program-clock.ts";
-import type { OutputSink } from "./child.ts";
+import type { ChildExit, OutputSink } from "./child.ts";
+import { Freezer } from "./freezer.ts";
 import { reap } from "./libc.ts";
 import { Orphans } from "./orphans.ts";
 import type { ByteSink } from "./output-pipe.ts";
@@ -41,6 +42,8 @@ export class Launcher implements ShimHost, AsyncDisposable {
   readonly shimPath: string;
   /** What limits of programs count by. */
   readonly clock = new ProgramClock();
+  /** Freezes and thaws all programs. */
+  readonly freezer: Freezer;
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #oomScoreAdj = Math.max(OOM_SCORE_ADJ, ownOomScoreAdj());
   readonly #niceness = getPriority() < 0 ? 0 : undefined;
@@ -48,6 +51,7 @@ export class Launcher implements ShimHost, AsyncDisposable {
   readonly #live = new Map<number, Promise<void>>();
   /** Shims whose report pipe has closed: they have exited or are about to. */
   readonly #exiting = new Set<number>();
+  #startsUnderWay = 0;
   readonly #orphans = new Orphans((pid) => this.#live.has(pid) || this.#exiting.has(pid));
   readonly #onChild = (): void => {
     this.#reapExiting();
@@ -56,6 +60,12 @@ export class Launcher implements ShimHost, AsyncDisposable {
 
   constructor(options: { shimPath: string }) {
     this.shimPath = options.shimPath;
+    this.freezer = new Freezer({
+      shims: () => [...this.#live.keys()],
+      startsUnderWay: () => this.#startsUnderWay,
+      clock: this.clock,
+      shimPath: options.shimPath,
+    });
     process.on("SIGCHLD", this.#onChild);
   }
 
@@ -78,25 +88,33 @@ export class Launcher implements ShimHost, AsyncDisposable {
 
   /**
    * Starts a program on pipes or in a terminal; with `onChannel` it gets two pipes more, for a protocol of its own, and does
-   * not outlive the daemon.
+   * not outlive the daemon. While programs are frozen it waits.
    * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else
    */
   async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<ProgramChild> {
     const { argv, hasStdin, terminal } = program;
     const options = { ...this.#options(program), diesWithDaemon: onChannel !== undefined };
     const env = envList(program.env);
-    const child = terminal
-      ? await startPtyChild(this, { argv, env, size: terminal }, options, sink)
-      : await startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
-    void child.exit.then(({ status }) => status ?? this.#orphans.endSession(child.pid));
-    return child;
+    if (this.freezer.isFrozen) await this.freezer.untilThawed();
+    this.#startsUnderWay += 1;
+    try {
+      const child = terminal
+        ? await startPtyChild(this, { argv, env, size: terminal }, options, sink)
+        : await startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
+      void child.exit.then((exit) => this.#noteExit(child, exit));
+      return child;
+    } finally {
+      this.#startsUnderWay -= 1;
+      this.freezer.noteChange();
+    }
   }
 
   /** Looks after a program whose shim is a fork server's child, which reaps it: it ends with the daemon like all others. */
   watch(child: ProgramChild): void {
     this.#live.set(child.shimPid, child.gone);
     void child.gone.then(() => this.#live.delete(child.shimPid));
-    void child.exit.then(({ status }) => status ?? this.#orphans.endSession(child.pid));
+    void child.exit.then((exit) => this.#noteExit(child, exit));
+    this.freezer.noteChange();
   }
 
   adopt(shimPid: number, gone: Promise<void>): void {
@@ -110,11 +128,17 @@ export class Launcher implements ShimHost, AsyncDisposable {
 
   /** Ends whatever programs left running in the background, also of runs that were forgotten, and reaps all shims. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.freezer[Symbol.asyncDispose]();
     const trees = [...this.#live].map(([shimPid, gone]) => ({ pid: -1, shimPid, gone, hasEnded: true }));
     await Promise.all(trees.map((tree) => terminateTree(tree, { signal: "SIGTERM", graceMs: 500, killWaitMs: 1000 })));
     await this.#reapRest();
     this.#orphans[Symbol.dispose]();
     process.off("SIGCHLD", this.#onChild);
+  }
+
+  #noteExit(child: ProgramChild, { status }: ChildExit): void {
+    if (!status) this.#orphans.endSession(child.pid);
+    this.freezer.noteChange();
   }
 
   #options({ identity, cwd }: ProgramSpec): ShimOptions {

@@ -57,6 +57,11 @@ export function sessionOf(pid: number): number | undefined {
   return statField(pid, 3);
 }
 
+/** When `pid` began, in the kernel's clock ticks: with it a number stands for one process only. Undefined when it is gone. */
+export function startTimeOf(pid: number): number | undefined {
+  return statField(pid, 19);
+}
+
 /** Whether `pid` exists and is no zombie. */
 export function isRunning(pid: number): boolean {
   const state = processState(pid);

@@ -1,0 +1,174 @@
+import { SandboxError } from "../errors.ts";
+import { delay } from "../lib/abort.ts";
+import { longTimeout } from "../lib/long-timeout.ts";
+import { Mutex } from "../lib/mutex.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
+import { FrozenGroup } from "./frozen-group.ts";
+import { FrozenTrees, type TreeCounts } from "./frozen-trees.ts";
+
+export interface FreezerDeps {
+  /** Shims of all programs with something left to watch: what is frozen descends from them, but not they themselves. */
+  shims: () => readonly number[];
+  /** Programs that are being started in this moment. */
+  startsUnderWay: () => number;
+  /** Stands still meanwhile. */
+  clock: ProgramClock;
+  shimPath: string;
+}
+
+export interface FreezeOptions {
+  /** More trees than this are left running, and the report says so. */
+  maxTrees: number;
+  /** How long to wait until everything has stopped; 0: not at all. */
+  waitMs: number;
+  signal: AbortSignal;
+}
+
+/** What became of a freeze. A tree is one program with everything it has started. */
+export interface FreezeReport extends TreeCounts {
+  sweepMs: number;
+  waitMs: number;
+}
+
+/** What was found when things were thawed, in processes. */
+export interface FreezeAudit {
+  visited: number;
+  frozen: number;
+  /** Those that ran though they should not have, since nothing held them … */
+  escaped: number;
+  /** … or in spite of that. */
+  violations: number;
+  truncated: boolean;
+}
+
+interface Frozen {
+  trees: FrozenTrees;
+  maxTrees: number;
+  thawed: PromiseWithResolvers<void>;
+  watchdog: Disposable;
+}
+
+/** Nobody means to freeze a sandbox for longer: whoever was to thaw it is gone. */
+const MAX_FROZEN_MS = 600_000;
+const POLL_MS = 2;
+/** A tree that is still not still then forks faster than we look. */
+const MAX_SWEEPS = 100;
+
+/**
+ * Freezes everything that was started here, and thaws it. What would be started meanwhile waits. In a cgroup (v2) of its own where
+ * there can be one, else by SIGSTOP; who was stopped before stays stopped afterwards. One call at a time, in the order they came.
+ */
+export class Freezer implements AsyncDisposable {
+  readonly #deps: FreezerDeps;
+  readonly #mutex = new Mutex();
+  readonly #closing = new AbortController();
+  #frozen: Frozen | undefined;
+  #isRestDue = false;
+  /** Called when things were thawed since nobody did it in time. */
+  onOverdue: (() => void) | undefined;
+  /** Whether a cgroup is used where there can be one. */
+  usesGroup = true;
+
+  constructor(deps: FreezerDeps) {
+    this.#deps = deps;
+  }
+
+  get isFrozen(): boolean {
+    return this.#frozen !== undefined;
+  }
+
+  /** Whether stop signals from outside would be mistaken for ours. */
+  get isBySignals(): boolean {
+    return this.#frozen !== undefined && !this.#frozen.trees.hasGroup;
+  }
+
+  /** Resolves when nothing is frozen. @throws SandboxError unavailable when the daemon ends */
+  async untilThawed(): Promise<void> {
+    while (this.#frozen) await this.#frozen.thawed.promise;
+    if (this.#closing.signal.aborted) throw ending();
+  }
+
+  /**
+   * Freezes, or freezes what has got away meanwhile; it stays so until {@link thaw}, or for ten minutes. Aborting ends the wait only.
+   * @throws the reason of `signal` when that aborts before all is done
+   */
+  async freeze({ maxTrees, waitMs, signal }: FreezeOptions): Promise<FreezeReport> {
+    const given = AbortSignal.any([signal, this.#closing.signal]);
+    using _turn = await this.#mutex.lock(given);
+    const beganAt = performance.now();
+    const { trees } = this.#begin(maxTrees);
+    await this.#sweep();
+    const sweptAt = performance.now();
+    let counts = trees.count(this.#deps.shims(), maxTrees);
+    while (!this.#isDone(counts) && performance.now() - sweptAt < waitMs) {
+      await delay(POLL_MS, given);
+      await this.#sweep();
+      counts = trees.count(this.#deps.shims(), maxTrees);
+    }
+    return { ...counts, sweepMs: sweptAt - beganAt, waitMs: performance.now() - sweptAt };
+  }
+
+  /** Everything goes on. Undefined when nothing was frozen. */
+  async thaw(): Promise<FreezeAudit | undefined> {
+    using _turn = await this.#mutex.lock();
+    if (!this.#frozen) return undefined;
+    const { trees, maxTrees, thawed, watchdog } = this.#frozen;
+    const audit = trees.audit(this.#deps.shims(), maxTrees);
+    watchdog[Symbol.dispose]();
+    trees.release();
+    this.#deps.clock.thaw();
+    this.#frozen = undefined;
+    thawed.resolve();
+    return audit;
+  }
+
+  /** Something was started, or has ended, which may wake up others: is anybody running who should not? */
+  noteChange(): void {
+    if (!this.#frozen || this.#isRestDue) return;
+    this.#isRestDue = true;
+    void this.#freezeRest();
+  }
+
+  /** Thaws, and lets nothing be frozen or started any more: who is frozen hears no SIGTERM. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(ending());
+    await this.thaw();
+  }
+
+  #begin(maxTrees: number): Frozen {
+    this.#frozen?.watchdog[Symbol.dispose]();
+    const watchdog = longTimeout(() => void this.#thawOverdue(), MAX_FROZEN_MS);
+    if (this.#frozen) return (this.#frozen = { ...this.#frozen, watchdog, maxTrees });
+    this.#deps.clock.freeze();
+    const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined, this.#deps.shimPath);
+    this.#frozen = { trees, maxTrees, thawed: Promise.withResolvers(), watchdog };
+    return this.#frozen;
+  }
+
+  /** What is born while it is looked is found by looking again. */
+  async #sweep(): Promise<void> {
+    if (!this.#frozen) return;
+    const { trees, maxTrees } = this.#frozen;
+    for (let round = 0; round < MAX_SWEEPS && !this.#closing.signal.aborted; round += 1) {
+      if ((await trees.sweep(this.#deps.shims(), maxTrees)) === 0) return;
+    }
+  }
+
+  async #freezeRest(): Promise<void> {
+    using _turn = await this.#mutex.lock();
+    this.#isRestDue = false;
+    await this.#sweep();
+  }
+
+  async #thawOverdue(): Promise<void> {
+    if (await this.thaw()) this.onOverdue?.();
+  }
+
+  #isDone({ notFrozen }: TreeCounts): boolean {
+    return notFrozen === 0 && this.#deps.startsUnderWay() === 0;
+  }
+}
+
+function ending(): SandboxError {
+  return new SandboxError("unavailable", "guestd is ending");
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { writableCgroup } from "./cgroup.ts";
+import { startTimeOf } from "./process-tree.ts";
+
+/** Emptied this often at most: what is born in it meanwhile is born frozen no more. */
+const MAX_ROUNDS = 100;
+
+/**
+ * A cgroup (v2) whose members do not run. Unlike a stop by signal, nobody can tell that they did not: no parent hears of it, and
+ * nothing but SIGKILL reaches them.
+ */
+export class FrozenGroup {
+  readonly #parent: string;
+  readonly #folder: string;
+
+  private constructor(parent: string) {
+    this.#parent = parent;
+    this.#folder = join(parent, `guestd-frozen-${process.pid}-${randomUUID().slice(0, 8)}`);
+  }
+
+  /** An empty one; undefined where there is no writable cgroup, or its kernel cannot freeze any (before 5.2). */
+  static open(): FrozenGroup | undefined {
+    const parent = writableCgroup();
+    if (parent === undefined) return undefined;
+    const group = new FrozenGroup(parent);
+    try {
+      mkdirSync(group.#folder);
+      writeFileSync(join(group.#folder, "cgroup.freeze"), "1");
+      return group;
+    } catch {
+      group.#remove();
+      return undefined; // read-only, or no groups may be made here
+    }
+  }
+
+  /** Freezes a process that is in our own group. False for one that was put elsewhere (a container in the sandbox), or is gone. */
+  add(pid: number): boolean {
+    if (pathOf(pid) !== pathOf("self")) return false;
+    const startTime = startTimeOf(pid);
+    if (startTime === undefined || !tryWrite(join(this.#folder, "cgroup.procs"), String(pid))) return false;
+    if (startTimeOf(pid) === startTime) return true;
+    // It ended in this moment, and whoever has its number now was not meant.
+    tryWrite(join(this.#parent, "cgroup.procs"), String(pid));
+    return false;
+  }
+
+  members(): ReadonlySet<number> {
+    try {
+      return new Set(
+        readFileSync(join(this.#folder, "cgroup.procs"), "latin1").split("\n").filter(Boolean).map(Number),
+      );
+    } catch {
+      return new Set(); // somebody else has removed it
+    }
+  }
+
+  /** Whether none of its members runs any more. */
+  get isFrozen(): boolean {
+    try {
+      return readFileSync(join(this.#folder, "cgroup.events"), "latin1").includes("frozen 1");
+    } catch {
+      return true; // there is none
+    }
+  }
+
+  /** Its members go on, in our own group again; it is removed. */
+  release(): void {
+    tryWrite(join(this.#folder, "cgroup.freeze"), "0");
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const members = this.members();
+      if (members.size === 0) break;
+      for (const pid of members) tryWrite(join(this.#parent, "cgroup.procs"), String(pid));
+    }
+    this.#remove();
+  }
+
+  #remove(): void {
+    try {
+      rmdirSync(this.#folder);
+    } catch {
+      // somebody in it is still dying: an empty group left behind costs nothing
+    }
+  }
+}
+
+function pathOf(pid: number | "self"): string | undefined {
+  try {
+    return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+  } catch {
+    return undefined; // it is gone
+  }
+}
+
+function tryWrite(file: string, text: string): boolean {
+  try {
+    writeFileSync(file, text);
+    return true;
+  } catch {
+    return false; // that process is gone, or may not be moved
+  }
+}

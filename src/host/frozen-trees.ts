@@ -1,0 +1,158 @@
+import { readlinkSync } from "node:fs";
+import { delay } from "../lib/abort.ts";
+import type { FreezeAudit } from "./freezer.ts";
+import type { FrozenGroup } from "./frozen-group.ts";
+import { childrenOf, isRunning, processState } from "./process-tree.ts";
+import { isStopped, StoppedProcesses } from "./stopped-processes.ts";
+
+/** What became of trees that were to be frozen. */
+export interface TreeCounts {
+  visited: number;
+  /** There were more than were to be looked at: those run. */
+  truncated: boolean;
+  /** All of it was stopped before. */
+  preFrozen: number;
+  requested: number;
+  frozen: number;
+  /** Some of it still runs: it waits for a disk, say, and will stop when it comes back. */
+  notFrozen: number;
+  /** Some of it cannot be stopped: it is another user's. */
+  failed: number;
+  /** Nothing of it is left. */
+  unobservable: number;
+}
+
+/** How long the processes of one level may take to stop before their children are. */
+const SETTLE_MS = 100;
+const POLL_MS = 1;
+
+/** The processes that are held while things are frozen. */
+export class FrozenTrees {
+  readonly #group: FrozenGroup | undefined;
+  readonly #shimPath: string;
+  readonly #stopped = new StoppedProcesses();
+  /** Somebody else has stopped them: they are not ours to continue. */
+  readonly #stoppedBefore = new Set<number>();
+  readonly #unreachable = new Set<number>();
+
+  constructor(group: FrozenGroup | undefined, shimPath: string) {
+    this.#group = group;
+    this.#shimPath = shimPath;
+  }
+
+  get hasGroup(): boolean {
+    return this.#group !== undefined;
+  }
+
+  /** Holds whoever runs in the trees of `shims`. @returns how many were not held before */
+  async sweep(shims: readonly number[], maxTrees: number): Promise<number> {
+    const members = this.#group?.members();
+    const all = new Set(shims);
+    const found = await Promise.all(shims.slice(0, maxTrees).map((shim) => this.#sweepTree(shim, all, members)));
+    return found.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** How far the trees of `shims` have come. */
+  count(shims: readonly number[], maxTrees: number): TreeCounts {
+    const members = this.#group?.members();
+    const isGroupFrozen = this.#group?.isFrozen ?? true;
+    const counts = { visited: 0, preFrozen: 0, requested: 0, frozen: 0, notFrozen: 0, failed: 0, unobservable: 0 };
+    const all = new Set(shims);
+    for (const shim of shims.slice(0, maxTrees)) {
+      const alive = this.#programsOf(shim, all).filter(isRunning);
+      counts.visited += 1;
+      if (alive.length === 0) counts.unobservable += 1;
+      else if (alive.every((pid) => this.#stoppedBefore.has(pid))) counts.preFrozen += 1;
+      else {
+        counts.requested += 1;
+        if (alive.some((pid) => this.#unreachable.has(pid))) counts.failed += 1;
+        else if (alive.every((pid) => (members?.has(pid) ? isGroupFrozen : isStopped(pid)))) counts.frozen += 1;
+        else counts.notFrozen += 1;
+      }
+    }
+    return { ...counts, truncated: shims.length > maxTrees };
+  }
+
+  /** Who runs in spite of all, at the end. */
+  audit(shims: readonly number[], maxTrees: number): FreezeAudit {
+    const members = this.#group?.members();
+    const isGroupFrozen = this.#group?.isFrozen ?? true;
+    const audit = { visited: 0, frozen: 0, escaped: 0, violations: 0, truncated: shims.length > maxTrees };
+    const all = new Set(shims);
+    const looked = shims.slice(0, maxTrees);
+    for (const pid of looked.flatMap((shim) => this.#programsOf(shim, all)).filter(isRunning)) {
+      const isMember = members?.has(pid) === true;
+      audit.visited += 1;
+      if (isMember ? isGroupFrozen : isStopped(pid)) audit.frozen += 1;
+      else if (isMember || this.#stopped.has(pid)) audit.violations += 1;
+      else audit.escaped += 1;
+    }
+    return audit;
+  }
+
+  /** They go on; whoever was stopped before does not. */
+  release(): void {
+    this.#stopped.release();
+    this.#group?.release();
+  }
+
+  /** Parents first, and their children when they have stopped: no shell is awake to see its job stopped. */
+  async #sweepTree(
+    shim: number,
+    shims: ReadonlySet<number>,
+    members: ReadonlySet<number> | undefined,
+  ): Promise<number> {
+    let found = 0;
+    for (let level = childrenOf(shim); level.length > 0; level = this.#childrenOf(level, shims)) {
+      const held = level.filter((pid) => !members?.has(pid) && !this.#isShim(pid) && this.#hold(pid));
+      found += held.length;
+      if (this.#group === undefined) await settled(held);
+    }
+    return found;
+  }
+
+  /** Whether it was not held and now is. */
+  #hold(pid: number): boolean {
+    if (!isRunning(pid)) return false;
+    const wasStopped = isStopped(pid);
+    if (wasStopped && !this.#stopped.has(pid)) this.#stoppedBefore.add(pid);
+    if (this.#group?.add(pid)) return true;
+    if (wasStopped) return false;
+    // One that still runs, or was continued by somebody, is stopped again, but is none that we did not know of.
+    const isKnown = this.#stopped.has(pid);
+    if (this.#stopped.stop(pid)) return !isKnown;
+    if (isRunning(pid)) this.#unreachable.add(pid);
+    return false;
+  }
+
+  /** All processes of a tree but shims. */
+  #programsOf(shim: number, shims: ReadonlySet<number>): number[] {
+    const found: number[] = [];
+    for (let level = childrenOf(shim); level.length > 0; level = this.#childrenOf(level, shims)) found.push(...level);
+    return found.filter((pid) => !this.#isShim(pid));
+  }
+
+  /** A fork server's kernels are trees of their own. */
+  #childrenOf(level: readonly number[], shims: ReadonlySet<number>): number[] {
+    return level.filter((pid) => !shims.has(pid)).flatMap(childrenOf);
+  }
+
+  /** Shims go on: they report who is killed, and nothing of theirs is the programs'. */
+  #isShim(pid: number): boolean {
+    try {
+      return readlinkSync(`/proc/${pid}/exe`) === this.#shimPath;
+    } catch {
+      return false; // it is gone, or not ours to look at: then it is none
+    }
+  }
+}
+
+/**
+ * Resolves when signals have taken effect. One that has just called vfork stops when its child has executed a program, which needs
+ * this moment to do so; one that waits for a disk stops when that has answered, and is not waited for.
+ */
+async function settled(pids: readonly number[]): Promise<void> {
+  const deadline = performance.now() + SETTLE_MS;
+  const isMoving = (pid: number): boolean => ["R", "S", "D"].includes(processState(pid) ?? "");
+  while (pids.some(isMoving) && performance.now() < deadline) await delay(POLL_MS);
+}

@@ -1,0 +1,51 @@
+import { processState, startTimeOf } from "./process-tree.ts";
+
+/** Processes that were stopped by SIGSTOP, and go on when they are released. */
+export class StoppedProcesses {
+  /** In the order in which they were stopped. */
+  readonly #stopped = new Map<number, number>();
+
+  has(pid: number): boolean {
+    return this.#stopped.has(pid) && this.#stopped.get(pid) === startTimeOf(pid);
+  }
+
+  /** False when it may not be signalled, or is gone. */
+  stop(pid: number): boolean {
+    const startTime = startTimeOf(pid);
+    if (startTime === undefined || !send(pid, "SIGSTOP")) return false;
+    if (startTimeOf(pid) !== startTime) {
+      // It ended in this moment, and whoever has its number now was not meant.
+      send(pid, "SIGCONT");
+      return false;
+    }
+    // One that is stopped again, somebody having continued it, is the last.
+    this.#stopped.delete(pid);
+    this.#stopped.set(pid, startTime);
+    return true;
+  }
+
+  /**
+   * All go on, children before their parents: a shell with job control that asks finds its jobs running, as it left them. Numbers
+   * that are somebody else's by now are left alone.
+   */
+  release(): void {
+    for (const [pid, startTime] of [...this.#stopped].toReversed()) {
+      if (startTimeOf(pid) === startTime) send(pid, "SIGCONT");
+    }
+    this.#stopped.clear();
+  }
+}
+
+/** Whether a process runs no code of its own: stopped by whomever, or held by its tracer. */
+export function isStopped(pid: number): boolean {
+  const state = processState(pid);
+  return state === "T" || state === "t";
+}
+
+function send(pid: number, signal: "SIGSTOP" | "SIGCONT"): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false; // it is gone, or another user's
+  }
+}
