@@ -20,6 +20,7 @@ export interface ConfigValues extends KernelConfigValues, SandboxConfigValues, T
   isLoginCached: boolean;
   preparedDir: string | undefined;
   stateDir: string | undefined;
+  freezableFs: string | undefined;
   logLevel: LogLevel;
   logFormat: LogFormat | undefined;
   runMemoryBytes: number;
@@ -162,6 +163,15 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     default: undefined,
     defaultText: "the temporary directory",
     help: "where to make the directory for spilled logs and kernel pipes; it is bounded, and removed at exit",
+  },
+  freezableFs: {
+    flag: "freezable-fs",
+    env: "GUESTD_FREEZABLE_FS",
+    kind: "text",
+    unit: "path",
+    default: undefined,
+    defaultText: "none",
+    help: "a directory on the file system that /fsfreeze may freeze; / only where the machine is the sandbox's own",
   },
   logLevel: {
     flag: "log-level",

@@ -23,6 +23,7 @@ import { codeRoutes } from "./kernels/code-rest.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { executeRoutes } from "./kernels/execute-rest.ts";
 import { nativeContextsRoutes } from "./kernels/native-contexts-rest.ts";
+import { controlRoutes } from "./lifecycle/control-rest.ts";
 import { infoRoutes } from "./lifecycle/info-rest.ts";
 import { THIS_MACHINE } from "./lifecycle/machine.ts";
 import { lifecycleRoutes } from "./lifecycle/rest.ts";
@@ -87,6 +88,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
   const { lifecycle, metrics, processes, template, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
   const { watchers, pollers, feeds, changeEntries: entries, ports, git, runs, requestTimes } = services;
+  const { freezer, fileSystem } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
     ...docsPageRoutes(docsPage),
@@ -94,6 +96,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
       areKernelsReady: () => contexts.areDefaultsReady,
       templateState: () => template.state.state,
     }),
+    ...controlRoutes({ freezer, fileSystem, isInitialized: () => lifecycle.isInitialized }),
     ...metricsRoutes(metrics, { runs, requestTimes, contexts: () => contexts.list(), watches: () => watchers.budget }),
     ...processRpcRoutes({ processes, base64 }),
     ...filesystemRpcRoutes(filesystem),

@@ -40,5 +40,5 @@ export function createLifecycle(
     contexts.reseed();
     poll?.begin();
   };
-  return new Lifecycle({ access, exec, machine, metadata, log, onInitialized });
+  return new Lifecycle({ access, exec, machine, metadata, log, onInitialized, thaw: () => launcher.freezer.thaw() });
 }

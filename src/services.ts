@@ -23,6 +23,8 @@ import { loadBase64 } from "./host/base64/base64.ts";
 import { programPath } from "./host/env.ts";
 import { ExecContext } from "./host/exec-context.ts";
 import type { FileRights } from "./host/file-access.ts";
+import type { Freezer } from "./host/freezer.ts";
+import { FrozenFileSystem } from "./host/frozen-file-system.ts";
 import { Launcher } from "./host/launcher.ts";
 import { hasFreeMemory } from "./host/memory.ts";
 import { Mounts, NETWORK_MOUNTS } from "./host/mounts.ts";
@@ -115,11 +117,19 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     ...createWriting(writing),
     downloads: new Downloads({ exec, rights }),
     ...createWatching(stack, config, { exec, rights, metadata, log }),
-    runControl: new RunControl({ runs }),
+    runControl: new RunControl({ runs, freezer: launcher.freezer }),
     ports: createPorts(stack, config, { runs, log }),
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
+    fileSystem: stack.use(new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir })),
+    freezer: stack.use(createFreezer(launcher, log)),
   };
+}
+
+/** Of all that is disposed, last made and first to go: who is frozen hears no SIGTERM. */
+function createFreezer({ freezer }: Launcher, log: Logger): Freezer {
+  freezer.onOverdue = () => log.warn("thawed", { reason: "nobody has thawed the programs in time" });
+  return freezer;
 }
 
 function createWriting(deps: ConstructorParameters<typeof Uploads>[0]) {

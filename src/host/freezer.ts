@@ -4,7 +4,7 @@ import { longTimeout } from "../lib/long-timeout.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { ProgramClock } from "../lib/program-clock.ts";
 import { FrozenGroup } from "./frozen-group.ts";
-import { FrozenTrees, type TreeCounts } from "./frozen-trees.ts";
+import { type FreezeAudit, FrozenTrees, type TreeCounts } from "./frozen-trees.ts";
 
 export interface FreezerDeps {
   /** Shims of all programs with something left to watch: what is frozen descends from them, but not they themselves. */
@@ -28,17 +28,6 @@ export interface FreezeOptions {
 export interface FreezeReport extends TreeCounts {
   sweepMs: number;
   waitMs: number;
-}
-
-/** What was found when things were thawed, in processes. */
-export interface FreezeAudit {
-  visited: number;
-  frozen: number;
-  /** Those that ran though they should not have, since nothing held them … */
-  escaped: number;
-  /** … or in spite of that. */
-  violations: number;
-  truncated: boolean;
 }
 
 interface Frozen {

@@ -1,6 +1,5 @@
 import { readlinkSync } from "node:fs";
 import { delay } from "../lib/abort.ts";
-import type { FreezeAudit } from "./freezer.ts";
 import type { FrozenGroup } from "./frozen-group.ts";
 import { childrenOf, isRunning, processState } from "./process-tree.ts";
 import { isStopped, StoppedProcesses } from "./stopped-processes.ts";
@@ -20,6 +19,17 @@ export interface TreeCounts {
   failed: number;
   /** Nothing of it is left. */
   unobservable: number;
+}
+
+/** What was found when things were thawed, in processes. */
+export interface FreezeAudit {
+  visited: number;
+  frozen: number;
+  /** Those that ran though they should not have, since nothing held them … */
+  escaped: number;
+  /** … or in spite of that. */
+  violations: number;
+  truncated: boolean;
 }
 
 /** How long the processes of one level may take to stop before their children are. */
@@ -153,6 +163,9 @@ export class FrozenTrees {
  */
 async function settled(pids: readonly number[]): Promise<void> {
   const deadline = performance.now() + SETTLE_MS;
-  const isMoving = (pid: number): boolean => ["R", "S", "D"].includes(processState(pid) ?? "");
   while (pids.some(isMoving) && performance.now() < deadline) await delay(POLL_MS);
+}
+
+function isMoving(pid: number): boolean {
+  return ["R", "S", "D"].includes(processState(pid) ?? "");
 }

@@ -90,6 +90,8 @@ export class ForkServer implements AsyncDisposable {
    */
   async fork(env: Environment, output: KernelOutput): Promise<ProgramChild> {
     const { launcher, pipesFolder } = this.#options;
+    // It would not answer before.
+    if (launcher.freezer.isFrozen) await launcher.freezer.untilThawed();
     using pipes = await ForkPipes.open(pipesFolder, this.user);
     const id = String((this.#lastId += 1));
     const reply = await this.#ask(id, forkRequest(id, pipes.folder, env), FORK_MS);

@@ -2,6 +2,7 @@ import { SandboxError } from "../errors.ts";
 import type { Environment } from "../host/env.ts";
 import { checkEnvironment } from "../host/env.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { FreezeAudit } from "../host/frozen-trees.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Logger } from "../log.ts";
 import type { Access } from "./access.ts";
@@ -33,6 +34,8 @@ export interface LifecycleDeps {
   log: Logger;
   /** A call was applied: the sandbox may just have been resumed from a snapshot, as one of many. */
   onInitialized: () => void;
+  /** Lets what was frozen before the snapshot go on; undefined when nothing was. */
+  thaw: () => Promise<FreezeAudit | undefined>;
 }
 
 /** Initialisation by a control plane: one call at a time, repeatable, the token once and for all. */
@@ -40,6 +43,7 @@ export class Lifecycle {
   readonly #deps: LifecycleDeps;
   readonly #mutex = new Mutex();
   #newestNs = -1n;
+  #isInitialized = false;
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps;
@@ -50,19 +54,41 @@ export class Lifecycle {
     return this.#deps.exec.globalEnv;
   }
 
+  /** Whether a call was ever successful. */
+  get isInitialized(): boolean {
+    return this.#isInitialized;
+  }
+
   /**
-   * Applies `request` unless it is stale; checks everything before changing anything.
+   * Applies `request` unless it is stale; checks everything before changing anything. Whoever may call it thaws what is frozen,
+   * whatever becomes of the rest.
+   * @returns what the thaw has found, if anything was frozen
    * @throws SandboxError unauthenticated (token), invalid_argument (variables, certificates), unavailable when `signal` aborts in the queue or
    * the metadata service gives no answer; as {@link Machine.apply} has it, when all else is applied
    */
-  async initialize(request: InitRequest, signal: AbortSignal): Promise<void> {
-    const { access, exec, machine, log, onInitialized } = this.#deps;
-    const { timestampNs, lifecycleId } = request;
+  async initialize(request: InitRequest, signal: AbortSignal): Promise<FreezeAudit | undefined> {
     using _lock = await this.#acquire(signal);
     await this.#authorize(request.accessToken, signal);
+    let changes: MachineRequest | undefined;
+    let audit: FreezeAudit | undefined;
+    try {
+      changes = this.#apply(request);
+    } finally {
+      audit = await this.#deps.thaw();
+    }
+    // Last, since it may take long and fail: a call that is repeated finds the rest as it wants it. What it starts would wait for the thaw.
+    if (changes) await this.#deps.machine.apply(changes);
+    this.#isInitialized = true;
+    return audit;
+  }
+
+  /** All but what takes long: that is returned, unless the request is stale. */
+  #apply(request: InitRequest): MachineRequest | undefined {
+    const { access, exec, machine, log, onInitialized } = this.#deps;
+    const { timestampNs, lifecycleId } = request;
     if (request.envVars) checkEnvironment(request.envVars);
     const changes = machine.check(request.machine ?? {});
-    if (!this.#isFresh(timestampNs)) return;
+    if (!this.#isFresh(timestampNs)) return undefined;
     if (timestampNs !== undefined) machine.followClock({ timeNs: timestampNs, heardAtMs: request.heardAtMs });
     const before = access.state;
     access.initialize(request.accessToken);
@@ -71,8 +97,7 @@ export class Lifecycle {
     if (request.defaultWorkdir) exec.setDefaultDirectory(request.defaultWorkdir);
     onInitialized();
     log.info("initialized", { accessBefore: before, access: access.state, lifecycleId });
-    // Last, since it may take long and fail: a call that is repeated finds the rest as it wants it.
-    await machine.apply(changes);
+    return changes;
   }
 
   /** The metadata service is only asked about a first token: nothing changes or clears one. */

@@ -78,7 +78,8 @@ const INIT = {
 async function init(c: EdgeContext, lifecycle: Lifecycle): Promise<Response> {
   c.env.outgoing.setHeader("X-Envd-Version", ENVD_VERSION);
   try {
-    await lifecycle.initialize(await readInit(c), c.var.request.signal);
+    const audit = await lifecycle.initialize(await readInit(c), c.var.request.signal);
+    if (audit) c.env.outgoing.setHeader("X-Envd-Freeze-Audit", JSON.stringify(audit));
     return c.body(null, 204, NO_STORE);
   } catch (thrown) {
     const error = c.var.request.fail(thrown);

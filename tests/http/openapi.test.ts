@@ -42,6 +42,9 @@ const written = (path: string): string => path.replaceAll(/:(\w+)(\{[^}]*\})?/g,
 const headersOf = (path: string, method: string): string[] =>
   (document.paths[path]?.[method]?.parameters ?? []).filter((one) => one.in === "header").map(({ name }) => name);
 
+/** What guestd does not do, and says so. */
+const NEVER_GOOD = new Set(["POST /upgrade"]);
+
 describe("the document", () => {
   test("is OpenAPI 3.1 of this version", async () => {
     const { version } = (await (await daemon.fetch("/v1/info")).json()) as { version: string };
@@ -92,7 +95,8 @@ describe("the document", () => {
   test("gives each operation a summary, a tag and at least one good answer", () => {
     for (const [name, { summary, tags, responses }] of operations()) {
       expect([name, summary.length > 5, tags.length]).toEqual([name, true, 1]);
-      expect([name, Object.keys(responses).some((status) => /^(2\d\d|101)$/.test(status))]).toEqual([name, true]);
+      const isGood = Object.keys(responses).some((status) => /^(2\d\d|101)$/.test(status));
+      expect([name, isGood]).toEqual([name, !NEVER_GOOD.has(name)]);
       for (const [status, { description }] of Object.entries(responses)) {
         expect(status).toMatch(/^([1-5]\d\d|[1-5]XX|default)$/);
         expect(description).not.toBe("");

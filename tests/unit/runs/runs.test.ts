@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Launcher } from "../../../src/host/launcher.ts";
 import { OomWatch } from "../../../src/host/oom.ts";
 import { processState } from "../../../src/host/process-tree.ts";
+import { RunControl } from "../../../src/processes/run-control.ts";
 import { createLogger } from "../../../src/log.ts";
 import type { Run, RunConfig } from "../../../src/runs/run.ts";
 import { Runs } from "../../../src/runs/runs.ts";
@@ -173,4 +174,19 @@ describe("finished runs", () => {
     expect([run.end?.ending, runs.list()]).toEqual([{ type: "cancelled", by: "test" }, []]);
     await run.child?.gone;
   });
+});
+
+test("a frozen run takes no signal that would wake it up, or that its thaw would undo", async () => {
+  await using runs = createRuns();
+  const { freezer } = launcher;
+  const control = new RunControl({ runs, freezer });
+  const run = await runs.start(options("sleep 60"));
+  freezer.usesGroup = false;
+  await freezer.freeze({ maxTrees: Infinity, waitMs: 5000, signal: new AbortController().signal });
+  for (const signal of ["SIGCONT", "SIGSTOP", "SIGTSTP"]) {
+    await expect(control.signal(run, signal, { scope: "tree" })).rejects.toMatchObject({ code: "failed_precondition" });
+  }
+  expect(processState(run.pid ?? 0)).toBe("T");
+  await freezer.thaw();
+  expect((await control.signal(run, "SIGCONT", { scope: "tree" })).signaled).toContain(run.pid);
 });
