@@ -13,6 +13,7 @@ export interface ConfigValues extends KernelConfigValues, SandboxConfigValues, T
   allowedHosts: readonly string[];
   isInsecure: boolean;
   forwardsPorts: boolean;
+  forwardsAllPorts: boolean;
   defaultUser: string | undefined;
   defaultWorkdir: string | undefined;
   areFilesAsUser: boolean;
@@ -102,7 +103,14 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     env: "GUESTD_FORWARD_PORTS",
     kind: "flag",
     default: false,
-    help: "make programs that listen on loopback reachable on this machine's other addresses, on the same port and without a token",
+    help: "make programs that guestd has started and that listen on loopback reachable on this machine's other addresses, on the same port and without a token",
+  },
+  forwardsAllPorts: {
+    flag: "forward-all-ports",
+    env: "GUESTD_FORWARD_ALL_PORTS",
+    kind: "flag",
+    default: false,
+    help: "the same for everything that listens on loopback, whoever has started it",
   },
   defaultUser: {
     flag: "default-user",

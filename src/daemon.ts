@@ -87,7 +87,7 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
 function createRoutes(services: Services, docsPage: string): Route[] {
   const { lifecycle, metrics, processes, template, base64, runControl, contexts, info, access, version } = services;
   const { terminals, filesystem, uploads, downloads, atomicWrites, partialWrites, changes, compositions } = services;
-  const { watchers, pollers, feeds, changeEntries: entries, ports, git, runs, requestTimes } = services;
+  const { watchers, pollers, feeds, changeEntries: entries, ports, portWatch, git, runs, requestTimes } = services;
   const { freezer, fileSystem } = services;
   const routes: Route[] = [
     ...infoRoutes(info, access, version, () => routes),
@@ -112,7 +112,7 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...contextsRoutes(contexts),
     ...codeRoutes(contexts),
     ...nativeContextsRoutes(contexts),
-    ...portsRoutes(ports),
+    ...portsRoutes(ports, portWatch),
     ...gitRoutes(git.repositories),
     ...gitChangesRoutes(git),
     ...gitHistoryRoutes(git.history),

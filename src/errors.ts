@@ -127,7 +127,8 @@ export function errnoName(error: unknown): string | undefined {
 /** The system's own words for a system error (`no such file or directory`), or the message of any other. */
 export function errnoText(error: unknown): string {
   if (error instanceof Error && "errno" in error && typeof error.errno === "number") {
-    return getSystemErrorMessage(error.errno) ?? error.message;
+    // Some of Node's have it positive.
+    return getSystemErrorMessage(-Math.abs(error.errno)) ?? error.message;
   }
   return error instanceof Error ? error.message : String(error);
 }

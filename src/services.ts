@@ -29,6 +29,7 @@ import { Launcher } from "./host/launcher.ts";
 import { hasFreeMemory } from "./host/memory.ts";
 import { Mounts, NETWORK_MOUNTS } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
+import { descriptorLimit } from "./host/process-count.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
 import { UserRights } from "./host/user-rights.ts";
@@ -50,6 +51,7 @@ import { loginShellCommand } from "./processes/shell.ts";
 import { Terminals } from "./pty/terminals.ts";
 import { Runs } from "./runs/runs.ts";
 import { Forwarder } from "./ports/forwarder.ts";
+import { PortWatch } from "./ports/port-watch.ts";
 import { Ports } from "./ports/ports.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
 import { Template } from "./template/template.ts";
@@ -63,6 +65,9 @@ interface Surroundings {
   log: Logger;
   places: MachinePlaces;
 }
+
+/** Connections to forwarded ports; they take half of the descriptors at most. */
+const MAX_RELAYED = 4096;
 
 export type Services = ReturnType<typeof createServices>;
 
@@ -118,7 +123,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     downloads: new Downloads({ exec, rights }),
     ...createWatching(stack, config, { exec, rights, metadata, log }),
     runControl: new RunControl({ runs, freezer: launcher.freezer }),
-    ports: createPorts(stack, config, { runs, log }),
+    ...createPorts(stack, config, { runs, contexts, log }),
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
     fileSystem: stack.use(new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir })),
@@ -191,10 +196,19 @@ function createTemplate(config: Config, deps: { processes: Processes; runs: Runs
   return new Template({ ...deps, shell: loginShellCommand, startCommand, readyCommand, restart });
 }
 
-function createPorts(stack: AsyncDisposableStack, config: Config, { runs, log }: { runs: Runs; log: Logger }): Ports {
-  const ports = stack.use(new Ports({ runs }));
-  if (config.forwardsPorts) stack.use(new Forwarder({ ports, log }));
-  return ports;
+function createPorts(
+  stack: AsyncDisposableStack,
+  config: Config,
+  { runs, contexts, log }: { runs: Runs; contexts: Contexts; log: Logger },
+): { ports: Ports; portWatch: PortWatch } {
+  const ports = stack.use(new Ports({ runs, contexts: () => contexts.list() }));
+  const portWatch = new PortWatch({ ports, log });
+  const { forwardsPorts, forwardsAllPorts: forwardsAll } = config;
+  if (forwardsPorts || forwardsAll) {
+    const maxConnections = Math.min(MAX_RELAYED, Math.floor(descriptorLimit() / 4));
+    stack.use(new Forwarder({ watch: portWatch, log, forwardsAll, maxConnections }));
+  }
+  return { ports, portWatch };
 }
 
 function createWatching(

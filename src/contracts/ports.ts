@@ -8,10 +8,18 @@ export const PortsQuery = v.object({
 
 const members = {
   port: v.number(),
-  address: v.pipe(v.string(), v.description("what the program has bound: `127.0.0.1`, `0.0.0.0`, `::`")),
+  address: v.pipe(
+    v.string(),
+    v.description(
+      "what the program has bound: `127.0.0.1`, `0.0.0.0`, `::`; `::ffff:127.0.0.1` is what Java calls 127.0.0.1",
+    ),
+  ),
   pid: v.optional(v.pipe(v.number(), v.description("absent where guestd may not look"))),
   command: v.optional(v.string()),
   run: v.optional(v.pipe(v.string(), v.description("id of the run that the program belongs to"))),
+  context: v.optional(
+    v.pipe(v.string(), v.description("id of the code context whose kernel has opened it, or started who has")),
+  ),
 };
 
 /** A port that a program listens on. */

@@ -5,7 +5,7 @@ import { bind, check, type IntCall } from "./libc-binding.ts";
 /** A TCP socket that somebody listens on. */
 export interface ListeningSocket {
   family: "ipv4" | "ipv6";
-  /** As `inet_ntop` writes it: `127.0.0.1`, `::1`, `::`. */
+  /** As `inet_ntop` writes it: `127.0.0.1`, `::1`, `::`; `::ffff:127.0.0.1` where an IPv6 socket (Java's) serves IPv4. */
   address: string;
   port: number;
   uid: number;
@@ -26,6 +26,8 @@ const HEADER_BYTES = 16;
 const REQUEST_BYTES = HEADER_BYTES + 56;
 const ANSWER_BYTES = 64 * 1024;
 const FAMILIES = { ipv4: 2, ipv6: 10 } as const;
+/** How the IPv6 form of an IPv4 address begins. */
+const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
 
 const native = {
   socket: bind<IntCall<[number, number, number]>>("int socket(int domain, int type, int protocol)"),
@@ -42,29 +44,28 @@ const native = {
  */
 export class ListeningSockets implements Disposable {
   readonly #answer = Buffer.allocUnsafeSlow(ANSWER_BYTES);
-  readonly #fd: number | undefined;
+  #fd = open();
+  readonly #canAsk = this.#fd !== undefined;
 
-  constructor() {
-    this.#fd = open();
-  }
-
+  /** @throws the system's error when neither way works, as without a free descriptor */
   list(): ListeningSocket[] {
-    const fd = this.#fd;
-    if (fd === undefined) return readProc();
-    return [...this.#ask(fd, "ipv4"), ...this.#ask(fd, "ipv6")];
+    return (this.#canAsk && this.#ask()) || readProc();
   }
 
   [Symbol.dispose](): void {
     if (this.#fd !== undefined) native.close(this.#fd);
+    this.#fd = undefined;
   }
 
-  #ask(fd: number, family: keyof typeof FAMILIES): ListeningSocket[] {
-    const request = dumpRequest(FAMILIES[family]);
-    check(native.send(fd, request, request.length, 0), "send");
-    const found: ListeningSocket[] = [];
-    for (;;) {
-      const length = check(native.recv(fd, this.#answer, ANSWER_BYTES, 0), "recv");
-      if (readMessages(this.#answer.subarray(0, length), family, found)) return found;
+  /** Undefined when the kernel breaks off; what is then left in the socket would be taken for the next answer: it is another one next time. */
+  #ask(): ListeningSocket[] | undefined {
+    this.#fd ??= open();
+    if (this.#fd === undefined) return undefined;
+    try {
+      return [...ask(this.#fd, "ipv4", this.#answer), ...ask(this.#fd, "ipv6", this.#answer)];
+    } catch {
+      this[Symbol.dispose]();
+      return undefined;
     }
   }
 }
@@ -73,17 +74,24 @@ export class ListeningSockets implements Disposable {
 function open(): number | undefined {
   const fd = native.socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_SOCK_DIAG);
   if (fd < 0) return undefined;
-  const request = dumpRequest(FAMILIES.ipv4);
-  const answer = Buffer.alloc(ANSWER_BYTES);
-  let isAnswered = native.send(fd, request, request.length, 0) === request.length;
-  for (let isDone = false; isAnswered && !isDone;) {
-    const length = native.recv(fd, answer, ANSWER_BYTES, 0);
-    isAnswered = length >= HEADER_BYTES && answer.readUInt16LE(4) !== NLMSG_ERROR;
-    isDone = isAnswered && readMessages(answer.subarray(0, length), "ipv4", []);
+  try {
+    ask(fd, "ipv4", Buffer.alloc(ANSWER_BYTES));
+    return fd;
+  } catch {
+    native.close(fd);
+    return undefined;
   }
-  if (isAnswered) return fd;
-  native.close(fd);
-  return undefined;
+}
+
+/** @throws Error when the list is not whole */
+function ask(fd: number, family: keyof typeof FAMILIES, answer: Buffer): ListeningSocket[] {
+  const request = dumpRequest(FAMILIES[family]);
+  check(native.send(fd, request, request.length, 0), "send");
+  const found: ListeningSocket[] = [];
+  for (;;) {
+    const length = check(native.recv(fd, answer, ANSWER_BYTES, 0), "recv");
+    if (readMessages(answer.subarray(0, length), family, found)) return found;
+  }
 }
 
 function dumpRequest(family: number): Buffer {
@@ -97,12 +105,13 @@ function dumpRequest(family: number): Buffer {
   return request;
 }
 
-/** Appends the sockets of one answer; true when it was the last. */
+/** Appends the sockets of one answer; true when it was the last. @throws Error when there is no end to come */
 function readMessages(answer: Buffer, family: keyof typeof FAMILIES, found: ListeningSocket[]): boolean {
   for (let at = 0; at + HEADER_BYTES <= answer.length;) {
     const length = answer.readUInt32LE(at);
     const type = answer.readUInt16LE(at + 4);
-    if (type === NLMSG_DONE || type === NLMSG_ERROR || length < HEADER_BYTES) return true;
+    if (type === NLMSG_DONE) return true;
+    if (type === NLMSG_ERROR || length < HEADER_BYTES) throw new Error("the kernel broke off its list of sockets");
     // struct inet_diag_msg
     const message = answer.subarray(at + HEADER_BYTES, at + length);
     found.push({
@@ -119,6 +128,7 @@ function readMessages(answer: Buffer, family: keyof typeof FAMILIES, found: List
 
 function addressText(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join(".");
+  if (bytes.subarray(0, MAPPED.length).equals(MAPPED)) return `::ffff:${bytes.subarray(MAPPED.length).join(".")}`;
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   // The URL parser writes addresses in their one canonical form.
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 import { processState } from "./process-tree.ts";
 
@@ -15,10 +15,14 @@ export async function countProcesses(): Promise<{ processes: number; zombies: nu
 
 /** Descriptors that this process has open, and how many it may. @throws the system error */
 export async function countDescriptors(): Promise<{ open: number; limit: number }> {
-  const limit = /^Max open files +(\d+)/m.exec(await readFile("/proc/self/limits", "latin1"))?.[1];
   const names = await readdir("/proc/self/fd");
   // One of them is that of the listing itself.
-  return { open: names.length - 1, limit: Number(limit ?? Infinity) };
+  return { open: names.length - 1, limit: descriptorLimit() };
+}
+
+/** How many descriptors this process may have open. @throws the system error */
+export function descriptorLimit(): number {
+  return Number(/^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1] ?? Infinity);
 }
 
 /** Memory of processes that is in RAM, in bytes; those that are gone are left out. */

@@ -92,7 +92,12 @@ export class CodeContext {
 
   /** Process id of its kernel; undefined while there is none. */
   get kernelPid(): number | undefined {
-    return this.#seat.pid;
+    return this.#seat.kernel?.pid;
+  }
+
+  /** The shim of its kernel, while there is one: everything that cells start descends from it. */
+  get shimPid(): number | undefined {
+    return this.#seat.kernel?.shimPid;
   }
 
   /** The last time its state was lost, if ever. */

@@ -10,6 +10,7 @@ export interface KernelSeatOptions {
 /** A kernel that is there or being started. */
 interface Occupant {
   kernel: Promise<Kernel>;
+  /** Once it is. */
   ready: Kernel | undefined;
   stop: AbortController;
 }
@@ -36,9 +37,9 @@ export class KernelSeat {
     return this.#closedBy !== undefined;
   }
 
-  /** Process id of the kernel that is ready in it, if any. */
-  get pid(): number | undefined {
-    return this.#occupant?.ready?.pid;
+  /** The kernel that is there now, if one is ready. */
+  get kernel(): Kernel | undefined {
+    return this.#occupant?.ready;
   }
 
   /** Whether `kernel` was ended from here. */

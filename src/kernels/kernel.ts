@@ -107,6 +107,10 @@ export class Kernel {
     return this.#wires.child.pid;
   }
 
+  get shimPid(): number {
+    return this.#wires.child.shimPid;
+  }
+
   /** Time since it was ready. */
   get ageMs(): number {
     return performance.now() - this.#startedAt;

@@ -1,95 +1,107 @@
-import { connect, createServer, type Server, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import { pipeline } from "node:stream";
 import { errnoText } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Ports } from "./ports.ts";
-import { isLoopbackAddress, type Port } from "./types.ts";
+import { Forward } from "./forward.ts";
+import type { PortWatch } from "./port-watch.ts";
+import { Relays } from "./relays.ts";
+import { isLoopbackAddress, type Port, type PortEvent } from "./types.ts";
 
-/** A port that we hold open outside for a program that only listens inside. */
-interface Forward {
-  servers: Server[];
-  connections: Set<Socket>;
+/** While something is forwarded: addresses come and go, and so do those who hold a port that we could not have. */
+const SETTLE_EVERY_MS = 2000;
+
+export interface ForwarderOptions {
+  watch: PortWatch;
+  log: Logger;
+  /** Also what programs listen on that guestd did not start. */
+  forwardsAll: boolean;
+  /** Connections at a time, of all ports together. */
+  maxConnections: number;
 }
 
 /**
  * Makes programs that listen on loopback reachable on this machine's other addresses, on the same port: clients outside take any
- * port for open that a program inside has opened. It is a plain TCP relay in this process, closed with its listener.
+ * port for open that a program inside has opened. It is a plain TCP relay in this process, closed with the port's last listener.
  */
 export class Forwarder implements AsyncDisposable {
-  readonly #ports: Ports;
-  readonly #log: Logger;
+  readonly #options: ForwarderOptions;
+  readonly #relays: Relays;
   readonly #forwards = new Map<number, Forward>();
   readonly #stopping = new AbortController();
   readonly #following: Promise<void>;
+  #timer: NodeJS.Timeout | undefined;
+  #hosts: ReadonlySet<string> = new Set();
+  #isLookGood = true;
 
-  constructor(options: { ports: Ports; log: Logger }) {
-    this.#ports = options.ports;
-    this.#log = options.log;
-    this.#following = this.#follow().catch((error: unknown) => {
-      this.#log.error("forward.stopped", { error: errnoText(error) });
-    });
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#relays = new Relays({ most: options.maxConnections, log: options.log });
+    this.#following = this.#follow();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#following;
-    for (const inode of this.#forwards.keys()) this.#close(inode);
+    clearTimeout(this.#timer);
+    for (const forward of this.#forwards.values()) forward[Symbol.dispose]();
+    this.#relays[Symbol.dispose]();
   }
 
   async #follow(): Promise<void> {
-    for await (const events of this.#ports.follow(this.#stopping.signal)) {
-      for (const { type, port } of events) {
-        if (type === "closed") this.#close(port.inode);
-        else if (isLoopbackAddress(port.address)) this.#open(port);
-      }
+    for await (const events of this.#options.watch.follow(this.#stopping.signal)) this.#apply(events);
+  }
+
+  /** A port that one program has left and another has taken in the meantime stays open. */
+  #apply(events: readonly PortEvent[]): void {
+    for (const { type, port } of events) {
+      if (type === "closed") this.#forwards.get(port.port)?.remove(port);
+      else if (this.#isWanted(port)) this.#forwardOf(port.port).add(port);
+    }
+    for (const [port, forward] of this.#forwards) {
+      if (!forward.isIdle) continue;
+      forward[Symbol.dispose]();
+      this.#forwards.delete(port);
+      this.#options.log.info("forward.closed", { port });
+    }
+    this.#settle();
+  }
+
+  /** Every forward is open wherever it can be; looked at again while there is one. */
+  #settle(): void {
+    clearTimeout(this.#timer);
+    if (this.#forwards.size === 0) return;
+    this.#timer = setTimeout(() => this.#settle(), SETTLE_EVERY_MS).unref();
+    this.#lookAtAddresses();
+    for (const forward of this.#forwards.values()) forward.listenOn(this.#hosts);
+  }
+
+  /** Where they cannot be read, as without a free descriptor, they are taken for what they were. */
+  #lookAtAddresses(): void {
+    try {
+      this.#hosts = outerAddresses();
+      this.#isLookGood = true;
+    } catch (error) {
+      if (this.#isLookGood) this.#options.log.warn("forward.addresses_unknown", { error: errnoText(error) });
+      this.#isLookGood = false;
     }
   }
 
-  #open(port: Port): void {
-    const forward: Forward = { servers: [], connections: new Set() };
-    this.#forwards.set(port.inode, forward);
-    for (const host of outerAddresses()) {
-      const server = createServer({ allowHalfOpen: true }, (outside) => relay(outside, port, forward.connections));
-      // Another program may have the port on that address: then that is who clients reach.
-      server.on("error", (error) => {
-        this.#log.debug("forward.refused", { port: port.port, host, error: errnoText(error) });
-      });
-      server.listen({ host, port: port.port });
-      forward.servers.push(server);
-    }
-    this.#log.info("forward.opened", { port: port.port, address: port.address, command: port.command });
+  #isWanted({ address, isOurs }: Port): boolean {
+    return isLoopbackAddress(address) && (isOurs || this.#options.forwardsAll);
   }
 
-  #close(inode: number): void {
-    const forward = this.#forwards.get(inode);
-    if (!forward) return;
-    this.#forwards.delete(inode);
-    for (const server of forward.servers) server.close();
-    for (const socket of forward.connections) socket.destroy();
+  #forwardOf(port: number): Forward {
+    const known = this.#forwards.get(port);
+    if (known) return known;
+    const forward = new Forward({ port, relays: this.#relays, log: this.#options.log });
+    this.#forwards.set(port, forward);
+    return forward;
   }
 }
 
-/** Bytes both ways; each side may end its own first. */
-function relay(outside: Socket, { address, port }: Port, connections: Set<Socket>): void {
-  const inside = connect({ host: address, port, allowHalfOpen: true });
-  for (const socket of [outside, inside]) {
-    connections.add(socket);
-    socket.setNoDelay(true).once("close", () => connections.delete(socket));
-  }
-  const endBoth = (error: Error | null | undefined): void => {
-    if (!error) return;
-    outside.destroy();
-    inside.destroy();
-  };
-  pipeline(outside, inside, endBoth);
-  pipeline(inside, outside, endBoth);
-}
-
-/** Addresses of this machine that others reach it by; link-local ones of IPv6 belong to one cable only. */
-function outerAddresses(): string[] {
-  return Object.values(networkInterfaces())
+/** Addresses of this machine that others reach it by; link-local ones of IPv6 belong to one cable only. @throws the system error */
+function outerAddresses(): Set<string> {
+  const outer = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal, address }) => !internal && !/^fe[89ab]/i.test(address))
-    .map(({ address }) => address);
+    .filter(({ internal, address }) => !internal && !/^fe[89ab]/i.test(address));
+  return new Set(outer.map(({ address }) => address));
 }

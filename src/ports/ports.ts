@@ -1,67 +1,53 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { type ListeningSocket, ListeningSockets } from "../host/listening-sockets.ts";
 import { isRunning, parentOf } from "../host/process-tree.ts";
 import { type SocketOwner, socketOwners } from "../host/socket-owners.ts";
 import type { Runs } from "../runs/runs.ts";
-import type { Port, PortEvent } from "./types.ts";
+import type { Port } from "./types.ts";
 
-/** The kernel tells nobody of a new listener: it is asked this often, while somebody follows. One question takes some 20 µs. */
-const LOOK_EVERY_MS = 100;
 /** Deeper than any tree of processes. */
 const MAX_ANCESTORS = 100;
+
+export interface PortsOptions {
+  runs: Runs;
+  /** Code contexts, with the shim that everything their kernels start is below. */
+  contexts: () => readonly { id: string; shimPid: number | undefined }[];
+}
 
 /** Ports that programs listen on, guestd's own left out. */
 export class Ports implements Disposable {
   readonly #sockets = new ListeningSockets();
-  readonly #runs: Runs;
+  readonly #options: PortsOptions;
   /** Who held a socket when it was first seen. */
   #owners = new Map<number, SocketOwner | undefined>();
 
-  constructor(options: { runs: Runs }) {
-    this.#runs = options.runs;
+  constructor(options: PortsOptions) {
+    this.#options = options;
   }
 
   /** In order of their numbers. */
-  list(): Port[] {
-    return this.#describe(this.#sockets.list());
+  async list(): Promise<Port[]> {
+    return this.describe(this.sockets());
   }
 
-  #describe(sockets: readonly ListeningSocket[]): Port[] {
+  /** Everything that listens: one question to the kernel. */
+  sockets(): ListeningSocket[] {
+    return this.#sockets.list();
+  }
+
+  /** Those of `sockets` that are not our own, with who they belong to, in order of their numbers. */
+  async describe(sockets: readonly ListeningSocket[]): Promise<Port[]> {
     const unknown = sockets.map(({ inode }) => inode).filter((inode) => !this.#isKnown(inode));
-    const found = socketOwners(new Set(unknown));
-    const owners = sockets.map(({ inode }) => [inode, found.get(inode) ?? this.#owners.get(inode)] as const);
-    this.#owners = new Map(owners);
-    const runs = this.#runs.list().filter(({ child }) => child !== undefined);
-    const byShim = new Map(runs.map(({ id, child }) => [child?.shimPid, id]));
+    const found = await socketOwners(new Set(unknown));
+    const owners = new Map(sockets.map(({ inode }) => [inode, found.get(inode) ?? this.#owners.get(inode)]));
+    this.#owners = owners;
+    const places = this.#places();
     return sockets
       .map((socket) => {
-        const { pid, command } = this.#owners.get(socket.inode) ?? {};
-        return { ...socket, pid, command, runId: pid === undefined ? undefined : runOf(pid, byShim) };
+        const { pid, command } = owners.get(socket.inode) ?? {};
+        return { ...socket, pid, command, ...placeOf(pid, places) };
       })
       .filter(({ pid }) => pid !== process.pid)
       .toSorted((a, b) => a.port - b.port || a.address.localeCompare(b.address));
-  }
-
-  /** All there are, then each that comes or goes, some at a time; the first time perhaps none. Ends when `signal` aborts. */
-  async *follow(signal: AbortSignal): AsyncGenerator<PortEvent[]> {
-    let known = new Map<number, Port>();
-    let seen: ReadonlySet<number> | undefined;
-    for (; !signal.aborted; await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined)) {
-      const sockets = this.#sockets.list();
-      // Who holds them is only asked when there is something new: most of the time there is not.
-      if (seen?.size === sockets.length && sockets.every(({ inode }) => seen?.has(inode))) continue;
-      const isFirst = seen === undefined;
-      seen = new Set(sockets.map(({ inode }) => inode));
-      const now = new Map(this.#describe(sockets).map((port) => [port.inode, port]));
-      const closed = [...known.values()].filter(({ inode }) => !now.has(inode));
-      const opened = [...now.values()].filter(({ inode }) => !known.has(inode));
-      known = now;
-      const events: PortEvent[] = [
-        ...closed.map((port) => ({ type: "closed" as const, port })),
-        ...opened.map((port) => ({ type: "opened" as const, port })),
-      ];
-      if (events.length > 0 || isFirst) yield events;
-    }
   }
 
   [Symbol.dispose](): void {
@@ -73,15 +59,30 @@ export class Ports implements Disposable {
     const owner = this.#owners.get(inode);
     return owner ? isRunning(owner.pid) : this.#owners.has(inode);
   }
+
+  /** By shim, what its tree belongs to. */
+  #places(): Map<number, Place> {
+    const { runs, contexts } = this.#options;
+    const ofRuns = runs.list().map(({ id, child }) => [child?.shimPid, { runId: id }] as const);
+    const ofContexts = contexts().map(({ id, shimPid }) => [shimPid, { contextId: id }] as const);
+    const all = [...ofRuns, ...ofContexts].flatMap(([shimPid, place]) =>
+      shimPid === undefined ? [] : [[shimPid, { ...NO_PLACE, ...place }] as const],
+    );
+    return new Map(all);
+  }
 }
 
-/** Every process of a run's tree is below its shim. */
-function runOf(pid: number, byShim: ReadonlyMap<number | undefined, string>): string | undefined {
-  let ancestor: number | undefined = pid;
-  for (let depth = 0; depth < MAX_ANCESTORS && ancestor !== undefined && ancestor > 1; depth += 1) {
-    const id = byShim.get(ancestor);
-    if (id !== undefined) return id;
-    ancestor = parentOf(ancestor);
+type Place = Pick<Port, "runId" | "contextId">;
+
+const NO_PLACE: Place = { runId: undefined, contextId: undefined };
+
+/** Every process of a tree is below its shim, and that is below us. */
+function placeOf(pid: number | undefined, places: ReadonlyMap<number, Place>): Place & Pick<Port, "isOurs"> {
+  let place: Place | undefined;
+  for (let depth = 0, next = pid; depth < MAX_ANCESTORS && next !== undefined && next > 0; depth += 1) {
+    if (next === process.pid) return { ...(place ?? NO_PLACE), isOurs: true };
+    place ??= places.get(next);
+    next = parentOf(next);
   }
-  return undefined;
+  return { ...(place ?? NO_PLACE), isOurs: false };
 }

@@ -1,69 +1,20 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
-import { networkInterfaces } from "node:os";
-import { text } from "node:stream/consumers";
+import { createServer } from "node:net";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ListeningSockets, parseProcNet } from "../../src/host/listening-sockets.ts";
-import { readFileSync } from "node:fs";
-import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
-
-/** Listens on a port of the given address (0: any) and prints it; sends back in capitals what each client sends. */
-const SERVER = `
-import socket, sys
-address, port = sys.argv[1], int(sys.argv[2])
-server = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-print(server.getsockname()[1], flush=True)
-while True:
-    client, _ = server.accept()
-    data = b""
-    while part := client.recv(65536): data += part
-    client.sendall(data.upper()); client.close()
-`;
-
-interface Listed {
-  port: number;
-  address: string;
-  pid?: number;
-  command?: string;
-  run?: string;
-}
-interface Run extends AsyncDisposable {
-  id: string;
-  port: number;
-}
+import { startTestDaemon, startToyDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { listedPorts, startServer } from "./port-servers.ts";
+import { ToyContext } from "./toy-context.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => void (daemon = await startTestDaemon()));
 afterAll(async () => daemon[Symbol.asyncDispose]());
 
-async function api(of: TestDaemon, path: string, init?: RequestInit): Promise<unknown> {
-  return (await of.fetch(path, init)).json();
-}
-
-/** A run that listens; `wrap` is the shell line around the server. */
-async function startServer(
-  of: TestDaemon,
-  { address = "127.0.0.1", port = 0, wrap = 'exec "$@"' }: { address?: string; port?: number; wrap?: string } = {},
-): Promise<Run> {
-  const args = ["-c", wrap, "sh", "/usr/bin/python3", "-c", SERVER, address, `${port}`];
-  const body = { cmd: "sh", args, background: true };
-  const headers = { "Content-Type": "application/json" };
-  const { id } = (await api(of, "/v1/run", { method: "POST", headers, body: JSON.stringify(body) })) as { id: string };
-  let output = "";
-  await until(async () => /\d\n/.test((output = await (await of.fetch(`/v1/runs/${id}/log`)).text())), 20_000);
-  return {
-    id,
-    port: Number(output),
-    [Symbol.asyncDispose]: async () => void (await of.fetch(`/v1/runs/${id}`, { method: "DELETE" })),
-  };
-}
-
-const listed = async (of: TestDaemon): Promise<Listed[]> => ((await api(of, "/v1/ports")) as { ports: Listed[] }).ports;
-
 describe("GET /v1/ports", () => {
   test("lists what programs listen on, with their runs, and nothing of guestd's own", async () => {
     await using run = await startServer(daemon);
-    const ports = await listed(daemon);
+    const ports = await listedPorts(daemon);
     const own = Number(new URL(daemon.url).port);
     expect(ports.find(({ port }) => port === own)).toBeUndefined();
     expect(ports.find(({ port }) => port === run.port)).toEqual({
@@ -80,12 +31,34 @@ describe("GET /v1/ports", () => {
     ["of a pipeline", '"$@" | cat'],
   ])("knows the run of a program %s", async (_name, wrap) => {
     await using run = await startServer(daemon, { wrap });
-    expect((await listed(daemon)).find(({ port }) => port === run.port)?.run).toBe(run.id);
+    expect((await listedPorts(daemon)).find(({ port }) => port === run.port)?.run).toBe(run.id);
   });
 
   test("writes addresses of IPv6 in their usual form", async () => {
     await using run = await startServer(daemon, { address: "::1" });
-    expect((await listed(daemon)).find(({ port }) => port === run.port)?.address).toBe("::1");
+    expect((await listedPorts(daemon)).find(({ port }) => port === run.port)?.address).toBe("::1");
+  });
+
+  test("writes what Java takes for loopback as an address of IPv4", async () => {
+    await using run = await startServer(daemon, { address: "::ffff:127.0.0.1" });
+    expect((await listedPorts(daemon)).find(({ port }) => port === run.port)?.address).toBe("::ffff:127.0.0.1");
+  });
+
+  test("knows the context of what a cell has opened", async () => {
+    await using toys = await startToyDaemon();
+    await using context = await ToyContext.create(toys.interpreterUrl);
+    const lines = await context.run("listen");
+    const port = Number(lines.find(({ type }) => type === "stdout")?.["text"]);
+    const found = (await listedPorts(toys)).find((listed) => listed.port === port);
+    expect(found).toEqual({
+      port,
+      address: "127.0.0.1",
+      pid: expect.any(Number) as number,
+      command: expect.any(String) as string,
+      context: context.id,
+    });
+    const table = await (await toys.fetch("/v1/ports", { headers: { Accept: "text/plain" } })).text();
+    expect(table).toMatch(new RegExp(`^ *${port} 127\\.0\\.0\\.1 .* context ${context.id}$`, "m"));
   });
 
   test("is a table for people", async () => {
@@ -116,6 +89,38 @@ describe("GET /v1/ports", () => {
   });
 });
 
+test("is told to any number of followers, each from the beginning", async () => {
+  const leaving = new AbortController();
+  await using run = await startServer(daemon);
+  const seen = Array.from({ length: 20 }, () => "");
+  const reading = seen.map(async (_, index) => {
+    const answer = await daemon.fetch("/v1/ports?follow=1", { signal: leaving.signal });
+    for await (const chunk of answer.body ?? []) seen[index] += Buffer.from(chunk as Uint8Array).toString();
+  });
+  await until(() => seen.every((text) => text.includes(`"type":"opened","port":${run.port},`)));
+  await using second = await startServer(daemon);
+  await until(() => seen.every((text) => text.includes(`"type":"opened","port":${second.port},`)));
+  leaving.abort();
+  await Promise.allSettled(reading);
+  for (const text of seen) expect(text.split(`"type":"opened","port":${run.port},`)).toHaveLength(2);
+});
+
+test("a question that the kernel does not answer is asked anew", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const before = new Set(readdirSync("/proc/self/fd").filter(linkOf));
+  using sockets = new ListeningSockets();
+  const fd = readdirSync("/proc/self/fd").find((name) => !before.has(name) && linkOf(name).startsWith("socket:"));
+  const { port } = server.address() as { port: number };
+  // In its place is something that cannot be asked.
+  closeSync(Number(fd));
+  expect(openSync("/dev/null", "r")).toBe(Number(fd));
+  const isListed = (): boolean => sockets.list().some((socket) => socket.port === port);
+  expect([isListed(), isListed()]).toEqual([true, true]);
+  expect(linkOf(`${fd}`)).toMatch(/^socket:/);
+  server.close();
+});
+
 test("the kernel's answer and /proc say the same", async () => {
   const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(0, "::1"), createServer().listen(0)];
   await Promise.all(servers.map((server) => once(server, "listening")));
@@ -130,48 +135,10 @@ test("the kernel's answer and /proc say the same", async () => {
   for (const server of servers) server.close();
 });
 
-describe("--forward-ports", () => {
-  const outside = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ internal, family }) => !internal && family === "IPv4")?.address;
-  let forwarding: TestDaemon;
-  beforeAll(async () => void (forwarding = await startTestDaemon({ argv: ["--forward-ports"] })));
-  afterAll(async () => forwarding[Symbol.asyncDispose]());
-
-  test("this machine has an address that others could reach", () => expect(outside).toBeDefined());
-
-  test("makes a program on loopback reachable outside, both ways and to the last byte, until it ends", async () => {
-    let port = 0;
-    {
-      await using run = await startServer(forwarding);
-      port = run.port;
-      await until(() => canConnect(port, outside));
-      const socket = connect({ port, host: outside, allowHalfOpen: true });
-      socket.end("a word ".repeat(200_000));
-      expect(await text(socket)).toBe("A WORD ".repeat(200_000));
-    }
-    await until(async () => !(await canConnect(port, outside)));
-  });
-
-  test("leaves a port alone that is open outside already", async () => {
-    const own = createServer((socket) => socket.end("mine")).listen(0, outside);
-    await once(own, "listening");
-    const { port } = own.address() as { port: number };
-    await using _inside = await startServer(forwarding, { port });
-    await until(() => forwarding.log.some(({ event, port: which }) => event === "forward.refused" && which === port));
-    expect(await text(connect({ port, host: outside }))).toBe("mine");
-    own.close();
-  });
-});
-
-async function canConnect(port: number, host: string | undefined): Promise<boolean> {
-  const socket = connect({ port, host });
+function linkOf(fd: string): string {
   try {
-    await once(socket, "connect");
-    return true;
+    return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {
-    return false;
-  } finally {
-    socket.destroy();
+    return ""; // the one of the listing itself
   }
 }
