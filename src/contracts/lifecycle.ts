@@ -26,12 +26,7 @@ export const InitBody = noList(
   v.object({
     accessToken: v.nullish(v.pipe(v.string(), v.nonEmpty(), v.regex(/^[^\\]*$/, "must hold no backslash"))),
     envVars: v.nullish(stringMap()),
-    timestamp: v.nullish(
-      v.pipe(
-        v.string(),
-        v.check((text) => !Number.isNaN(Date.parse(text.replace(/\.\d+/, ""))), "must be an RFC 3339 time"),
-      ),
-    ),
+    timestamp: v.nullish(v.pipe(v.string(), v.check(isTime, "must be an RFC 3339 time"))),
     defaultUser: v.nullish(v.string()),
     defaultWorkdir: v.nullish(v.string()),
     hyperloopIP: v.nullish(v.pipe(v.string(), v.check(isAddress, "must be an IPv4 or IPv6 address"))),
@@ -44,4 +39,10 @@ export const InitBody = noList(
 /** Empty is as good as absent. What belongs to one interface cannot be in a URL. */
 function isAddress(text: string): boolean {
   return text === "" || (isIP(text) > 0 && !text.includes("%"));
+}
+
+/** `Date.parse` alone would take a year for one, too. */
+function isTime(text: string): boolean {
+  const [, day, time, zone] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/i.exec(text) ?? [];
+  return !Number.isNaN(Date.parse(`${day}T${time}${zone?.toUpperCase()}`));
 }

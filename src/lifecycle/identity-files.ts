@@ -9,7 +9,8 @@ import type { Logger } from "../log.ts";
 /** A file that programs look for, by its name in the folder. */
 export interface IdentityFile {
   name: string;
-  text: string;
+  /** Undefined: there is to be no such file. */
+  text: string | undefined;
   mode: number;
 }
 
@@ -54,6 +55,7 @@ export class IdentityFiles implements AsyncDisposable {
 
   async #replace({ name, text, mode }: IdentityFile): Promise<void> {
     const path = join(this.#folder, name);
+    if (text === undefined) return rm(path, { force: true });
     const draft = `${path}.${randomUUID()}`;
     try {
       await writeFile(draft, text, { flag: "wx", mode });

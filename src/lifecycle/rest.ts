@@ -119,6 +119,6 @@ async function readInit(c: EdgeContext): Promise<InitRequest> {
 /** RFC 3339 with up to nine fractional digits. */
 function toNanoseconds(timestamp: string): bigint {
   const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? "";
-  const seconds = Date.parse(timestamp.replace(/\.\d+/, ""));
-  return BigInt(seconds) * 1_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  const wholeMs = Date.parse(timestamp.toUpperCase().replace(/\.\d+/, ""));
+  return BigInt(wholeMs) * 1_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
 }

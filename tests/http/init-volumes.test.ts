@@ -102,6 +102,13 @@ test("a volume that cannot be mounted is 400 with the words of mount; all else i
   expect(place.calls.map((call) => call[5])).toEqual(["server:/a", "broken:/b", "better:/b"]);
 });
 
+test("calls that come at once take turns, and each volume is mounted once", async () => {
+  await using place = await Place.make();
+  const answers = await Promise.all(["a", "b", "a", "b", "a"].map((path) => place.mount([`server:/${path}`, path])));
+  expect(answers).toEqual(Array.from({ length: 5 }, () => [204, ""]));
+  expect(place.calls.map((call) => call[5] ?? "").toSorted()).toEqual(["server:/a", "server:/b"]);
+});
+
 test("nothing is mounted over another mount", async () => {
   await using place = await Place.make();
   expect(await place.mount(["server:/a", "a"])).toEqual([204, ""]);

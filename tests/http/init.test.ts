@@ -68,6 +68,9 @@ describe("a body that cannot be applied", () => {
     [{ envVars: { "": "x" } }, 'environment variable name "" is empty'],
     [{ envVars: { A: 1 } }, "body.envVars.A: must be a string, not a number"],
     [{ timestamp: "soon" }, "body.timestamp: must be an RFC 3339 time"],
+    [{ timestamp: "2026" }, "body.timestamp"],
+    [{ timestamp: "2026-13-01T00:00:00Z" }, "body.timestamp"],
+    [{ timestamp: "2026-01-01T00:00:00" }, "body.timestamp"],
   ])("%j is 400 and changes nothing", async (body, message) => {
     using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-init-"));
     await using daemon = await startTestDaemon({ argv: ["--host", "0.0.0.0"], places: machine(folder.path) });
@@ -206,7 +209,7 @@ describe("the clock", () => {
       expect.any(String),
     ]);
     expect(set).toHaveLength(1);
-    expect(await init(daemon, { accessToken: "t", timestamp: "2031-01-01T00:00:00+01:00" })).toEqual([204, ""]);
+    expect(await init(daemon, { accessToken: "t", timestamp: "2031-01-01t00:00:00.5+01:00" })).toEqual([204, ""]);
     expect(set).toHaveLength(2);
   });
 });

@@ -127,6 +127,7 @@ describe("the files that say which sandbox this is", () => {
   test("replace those of a daemon that was killed, and leave what others have put there", async () => {
     using place = mkdtempDisposableSync(join(tmpdir(), "guestd-ids-"));
     writeFileSync(join(place.path, ".E2B_SANDBOX"), "of an earlier one", { mode: 0o444 });
+    writeFileSync(join(place.path, ".E2B_TEMPLATE_ID"), "of an earlier one");
     writeFileSync(join(place.path, "other"), "kept");
     {
       await using _first = await start(place.path, { E2B_SANDBOX_ID: "first" });
