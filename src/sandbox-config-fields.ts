@@ -58,7 +58,7 @@ export const SANDBOX_FIELDS: Readonly<Record<keyof SandboxConfigValues, ConfigFi
     env: "GUESTD_METADATA_URL",
     kind: "text",
     unit: "URL",
-    form: { match: /^https?:\/\/[^/?#\s]+\/?$/, says: "http:// or https:// and a host" },
+    form: { match: /^http:\/\/[^/?#\s]+\/?$/, says: "http:// and a host" },
     default: undefined,
     defaultText: "none: nobody is asked",
     help: "metadata service of a micro VM, as http://169.254.169.254: asked for the ids after /init, and whose hash the first token must have",

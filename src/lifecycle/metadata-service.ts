@@ -1,3 +1,4 @@
+import { type IncomingMessage, request, type RequestOptions } from "node:http";
 import { SandboxError } from "../errors.ts";
 import type { SandboxIds } from "./sandbox-identity.ts";
 
@@ -39,11 +40,19 @@ export class MetadataService {
   }
 }
 
-async function ask(url: string, signal: AbortSignal, init: RequestInit): Promise<string> {
-  const answer = await fetch(url, { ...init, signal, redirect: "error" });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  if (text.length > MAX_ANSWER_CHARACTERS) throw new Error(`an answer of ${text.length} characters`);
+/** What `url` answers. Not with `fetch`, which loads an HTTP client of its own (docs/decisions/0037). */
+async function ask(url: string, signal: AbortSignal, options: RequestOptions): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request(url, { ...options, signal, agent: false }, resolve)
+    .on("error", reject)
+    .end();
+  const answer = await promise;
+  let text = "";
+  for await (const part of answer.setEncoding("utf8") as AsyncIterable<string>) {
+    text += part;
+    if (text.length > MAX_ANSWER_CHARACTERS) throw new Error(`more than ${MAX_ANSWER_CHARACTERS} characters`);
+  }
+  if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`);
   return text;
 }
 

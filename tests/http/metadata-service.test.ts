@@ -3,6 +3,7 @@ import { mkdtempDisposableSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { type MetadataServer, startMetadataServer } from "../helpers/metadata-server.ts";
 import { post } from "../helpers/native-runs.ts";
@@ -54,6 +55,14 @@ describe("the ids of a metadata service", () => {
     expect(service.requests.length).toBe(asked + 4);
   });
 
+  test("come to a daemon as users have it", async () => {
+    await using service = await startMetadataServer(IDS);
+    await using daemon = await startBuiltDaemon({ argv: ["--kernels=", `--metadata-url=${service.url}/`] });
+    expect((await post(daemon.url, "/init", {})).status).toBe(204);
+    await until(() => daemon.log.some(({ event }) => event === "identity.known"));
+    expect(await (await fetch(`${daemon.url}/envs`)).json()).toMatchObject({ E2B_SANDBOX_ID: "box-7" });
+  });
+
   test("nobody is asked unless told to", async () => {
     await using service = await startMetadataServer(IDS);
     await using daemon = await startTestDaemon();
@@ -102,8 +111,8 @@ describe("the hash of the token in a metadata service", () => {
     expect((await daemon.fetch("/envs")).status).toBe(200);
   });
 
-  test.each([["no JSON"], [{ accessTokenHash: 7 }], [[]], [undefined]])(
-    "an answer of %j lets in nobody for now",
+  test.each([["no JSON"], [{ accessTokenHash: 7 }], [[]], [undefined], ["x".repeat(100_000)]])(
+    "an answer of %.20j lets in nobody for now",
     async (content) => {
       await using service = await startMetadataServer(content);
       await using daemon = await start(service);

@@ -27,7 +27,7 @@ function samples(field: ConfigField): [text: string, value: unknown][] {
   switch (field.kind) {
     case "text":
       // The only text that has a form of its own is a URL; ids are lines.
-      if (field.unit === "URL") return ["http://169.254.169.254", "https://[fd00::1]:8080/"].map((url) => [url, url]);
+      if (field.unit === "URL") return ["http://169.254.169.254", "http://[fd00::1]:8080/"].map((url) => [url, url]);
       return [
         ["one", "one"],
         ["/two three", "/two three"],
