@@ -36,6 +36,7 @@ import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
+import { KeyedLocks } from "./lib/keyed-locks.ts";
 import { Access } from "./lifecycle/access.ts";
 import { Info } from "./lifecycle/info.ts";
 import { createIdentity, createLifecycle } from "./lifecycle-services.ts";
@@ -156,14 +157,15 @@ function createGit(
   const source = join(config.root, "dist", "guestd-call");
   const calls = stack.use(new CallSocket({ folder: join(stateDir, "git"), source }));
   const program = new GitProgram({ ...deps, calls });
+  const locks = new KeyedLocks();
   return {
     repositories: new Repositories({ ...deps, program }),
     servers: new Servers({ program }),
     workTree: new WorkTree({ program }),
     history: new History({ program }),
     stashes: new Stashes({ program }),
-    remotes: new Remotes({ program }),
-    configuration: new Configuration({ program }),
+    remotes: new Remotes({ program, locks }),
+    configuration: new Configuration({ program, locks }),
   };
 }
 

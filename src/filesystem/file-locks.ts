@@ -1,4 +1,4 @@
-import { KeyedLocks, type Turn } from "./keyed-locks.ts";
+import { KeyedLocks, type Turn } from "../lib/keyed-locks.ts";
 import type { Place } from "./place.ts";
 
 /**

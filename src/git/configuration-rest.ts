@@ -51,5 +51,5 @@ async function unset(c: EdgeContext, configuration: Configuration): Promise<Resp
 }
 
 function shown(settings: readonly Setting[]): Setting[] {
-  return settings.map(({ key, value, scope }) => ({ key: withoutSecrets(key), value: withoutSecrets(value), scope }));
+  return settings.map((setting) => ({ ...setting, ...withoutSecrets(setting) }));
 }

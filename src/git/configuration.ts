@@ -1,4 +1,5 @@
 import { SandboxError } from "../errors.ts";
+import type { KeyedLocks } from "../lib/keyed-locks.ts";
 import { isSecret } from "./credentials.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
 import { listedKey, readSettings, type Scope, type Setting, SETTINGS } from "./read-settings.ts";
@@ -28,13 +29,15 @@ export interface SetRequest extends KeyRequest {
 
 /**
  * Git's settings, of machine, user and repository. Those that make git run a program are refused by simple-git: they are set with a
- * command, as they are obeyed. A secret is kept by none.
+ * command, as they are obeyed. A secret is kept by none. Two calls at once do not find each other's lock, which git does not wait for.
  */
 export class Configuration {
   readonly #program: GitProgram;
+  readonly #locks: KeyedLocks;
 
-  constructor(deps: { program: GitProgram }) {
+  constructor(deps: { program: GitProgram; locks: KeyedLocks }) {
     this.#program = deps.program;
+    this.#locks = deps.locks;
   }
 
   /** Settings in git's order, of `key` and `scope` alone if given. @throws SandboxError not_found when `key` has none */
@@ -55,7 +58,7 @@ export class Configuration {
     }
     checkPlace(request);
     const how = isAdded ? "--add" : "--replace-all";
-    return this.#use(request, async (run) => {
+    return this.#change(request, async (run) => {
       await run(["config", `--${scope}`, how, "--end-of-options", key, value]);
       return list(run, { ...request, scope: undefined });
     });
@@ -65,12 +68,18 @@ export class Configuration {
   async unset(request: KeyRequest): Promise<Setting[]> {
     const { key, scope } = request;
     checkPlace(request);
-    return this.#use(request, async (run) => {
+    return this.#change(request, async (run) => {
       if ((await list(run, request)).length === 0) throw missing(key);
       // Behind -- simple-git does not see which key it is: what is taken away makes git run nothing.
       await run(["config", `--${scope}`, "--unset-all", "--", key]);
       return list(run, { ...request, scope: undefined });
     });
+  }
+
+  async #change<T>(request: KeyRequest, work: (run: RunGit) => Promise<T>): Promise<T> {
+    const { scope, path, user, signal } = request;
+    using _turn = await this.#locks.lock((scope === "local" ? path : undefined) ?? `${scope} ${user}`, signal);
+    return await this.#use(request, work);
   }
 
   async #use<T>({ path: cwd, user, signal }: ConfigurationPlace, work: (run: RunGit) => Promise<T>): Promise<T> {

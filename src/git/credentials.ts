@@ -17,6 +17,8 @@ const AUTHORITY = /^(?:[^@/\\?#'\s]*@)?([^@/\\?#'%\s\p{Cc}]+)$/u;
 
 /** As `http.extraHeader` may have it. */
 const AUTHORIZATION = /^(\s*(?:proxy-)?authorization\s*:\s*)\S.*$/is;
+/** `sendemail.smtpPass`, `github.token` … */
+const SECRET_KEY = /(?:pass(?:word|wd)?|token|secret)$/i;
 
 /**
  * The answer to a question of git's (`Password for 'https://name@host': `), or undefined: a secret goes to the protocol, host and
@@ -39,14 +41,16 @@ export function withoutUserinfo(text: string): string {
   );
 }
 
-/** Whether what is kept under `key` would hold a secret that others could read: in an address, or in a header. */
+/** Whether a setting holds a secret: in an address, in a header, or by its name. */
 export function isSecret(key: string, value: string): boolean {
-  return [key, value].some((text) => withoutUserinfo(text) !== text) || AUTHORIZATION.test(value);
+  const shown = withoutSecrets({ key, value });
+  return shown.key !== key || shown.value !== value;
 }
 
 /** A setting as it is shown. */
-export function withoutSecrets(text: string): string {
-  return withoutUserinfo(text).replace(AUTHORIZATION, "$1***");
+export function withoutSecrets({ key, value }: { key: string; value: string }): { key: string; value: string } {
+  if (value !== "" && SECRET_KEY.test(key)) return { key: withoutUserinfo(key), value: "***" };
+  return { key: withoutUserinfo(key), value: withoutUserinfo(value).replace(AUTHORIZATION, "$1***") };
 }
 
 /** `text` without the secret and without whatever stands before the `@` of an address. */

@@ -1,3 +1,4 @@
+import type { KeyedLocks } from "../lib/keyed-locks.ts";
 import { readAddress } from "./address.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
 import { readSettings, SETTINGS } from "./read-settings.ts";
@@ -30,19 +31,22 @@ export interface ChangedRemote extends Where {
 export class Remotes {
   readonly #program: GitProgram;
 
-  constructor(deps: { program: GitProgram }) {
+  readonly #locks: KeyedLocks;
+
+  constructor(deps: { program: GitProgram; locks: KeyedLocks }) {
     this.#program = deps.program;
+    this.#locks = deps.locks;
   }
 
   /** @throws SandboxError not_a_repository */
-  async list(where: Where): Promise<Remote[]> {
-    return this.#use(where, list);
+  async list({ path: cwd, user, signal }: Where): Promise<Remote[]> {
+    return this.#program.use({ user, signal, cwd }, (run) => list(run));
   }
 
   /** Resolves with all remotes. @throws SandboxError already_exists, invalid_argument */
   async add({ name, url, pushUrl, ...where }: NewRemote): Promise<Remote[]> {
     const [cleanUrl, cleanPushUrl] = [withoutCredentials(url), pushUrl && withoutCredentials(pushUrl)];
-    return this.#use(where, async (run) => {
+    return this.#change(where, async (run) => {
       await run(["remote", "add", "--", name, cleanUrl]);
       if (cleanPushUrl) await run(["remote", "set-url", "--push", "--", name, cleanPushUrl]);
       return list(run);
@@ -52,7 +56,7 @@ export class Remotes {
   /** Changes name and addresses, whichever are given. @throws SandboxError not_found, already_exists, invalid_argument */
   async change({ name, url, pushUrl, newName, ...where }: ChangedRemote): Promise<Remote[]> {
     const [cleanUrl, cleanPushUrl] = [url && withoutCredentials(url), pushUrl && withoutCredentials(pushUrl)];
-    return this.#use(where, async (run) => {
+    return this.#change(where, async (run) => {
       // First what may fail.
       if (newName !== undefined) await run(["remote", "rename", "--", name, newName]);
       const named = newName ?? name;
@@ -64,14 +68,16 @@ export class Remotes {
 
   /** Forgets a remote, with the branches that were fetched from it. @throws SandboxError not_found */
   async remove({ name, ...where }: Where & { name: string }): Promise<Remote[]> {
-    return this.#use(where, async (run) => {
+    return this.#change(where, async (run) => {
       await run(["remote", "remove", "--", name]);
       return list(run);
     });
   }
 
-  async #use<T>({ path: cwd, user, signal }: Where, work: (run: RunGit) => Promise<T>): Promise<T> {
-    return this.#program.use({ user, signal, cwd }, work);
+  /** One at a time, and none beside a change of settings: git does not wait for the lock of their file. */
+  async #change<T>({ path: cwd, user, signal }: Where, work: (run: RunGit) => Promise<T>): Promise<T> {
+    using _turn = await this.#locks.lock(cwd, signal);
+    return await this.#program.use({ user, signal, cwd }, work);
   }
 }
 

@@ -23,8 +23,8 @@ export interface ApplyRequest extends WhichStash {
   restoresIndex?: boolean | undefined;
 }
 
-/** What git says, with exit code 0, when there is nothing to put aside. */
-const NOTHING = /^No local changes to save$/m;
+/** What git says, with exit code 0, when there is nothing to put aside. Else the message of the stash is in what it says. */
+const NOTHING = "No local changes to save";
 
 /** Changes that are put aside. They need no name of who makes them: git has one for them. */
 export class Stashes {
@@ -47,7 +47,7 @@ export class Stashes {
     ];
     return this.#use(where, async (run) => {
       const said = await run(["stash", "push", ...options, ...(files ? ["--", ...files.map(literal)] : [])]);
-      if (NOTHING.test(said)) {
+      if (said.startsWith(NOTHING)) {
         throw new SandboxError("failed_precondition", "there are no changes to stash", { reason: "nothing_to_commit" });
       }
       return list(run);

@@ -102,6 +102,19 @@ describe("settings", () => {
     expect(await clone.change("config", { key: "user.name", value: "a\0b" })).toMatchObject({ status: 400 });
   });
 
+  test("are set at the same time, remotes too", async () => {
+    const numbers = Array.from({ length: 6 }, (_none, number) => number);
+    await Promise.all(
+      numbers.flatMap((number) => [
+        clone.done("config", { key: `x.y${number}`, value: `${number}` }),
+        clone.done("remotes", { name: `r${number}`, url: "https://example.com/x" }),
+      ]),
+    );
+    const text = await clone.text("config", "&scope=local");
+    for (const number of numbers) expect(text).toContain(`\nx.y${number}=${number}\n`);
+    expect((await clone.look("remotes")).body["remotes"]).toHaveLength(numbers.length + 1);
+  });
+
   test("that another git is writing are told to be locked", async () => {
     writeFileSync(join(clone.path, ".git/config.lock"), "");
     const answer = await clone.change("config", { key: "x.y", value: "1" });
@@ -116,6 +129,8 @@ describe("a secret", () => {
     ["http.proxy", "http://ada:s3cret@proxy:3128"],
     ["http.extraHeader", "Authorization: Basic s3cret"],
     ["branch.https://ada:s3cret@example.com/.x", "y"],
+    ["sendemail.smtpPass", "s3cret"],
+    ["github.token", "s3cret"],
   ])("is not taken as %s", async (key, value) => {
     const before = readFileSync(join(clone.path, ".git/config"), "utf8");
     const answer = await clone.change("config", { key, value });
@@ -126,7 +141,9 @@ describe("a secret", () => {
   test("that somebody has left in a setting is not shown", async () => {
     await clone.shell("git config http.extraHeader 'AUTHORIZATION: basic s3cret'");
     await clone.shell("git config url.https://s3cret@example.com/.insteadOf https://example.com/");
+    await clone.shell("git config github.token s3cret");
     const { settings } = (await clone.look("config")).body as { settings: object[] };
+    expect(settings).toContainEqual({ key: "github.token", value: "***", scope: "local" });
     expect(settings).toContainEqual({ key: "http.extraheader", value: "AUTHORIZATION: ***", scope: "local" });
     expect(settings).toContainEqual({
       key: "url.https://***@example.com/.insteadof",

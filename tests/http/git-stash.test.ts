@@ -17,7 +17,7 @@ describe("a stash", () => {
   test("is made, listed, shown, and brought back, with its message as it is", async () => {
     expect((await clone.look("stash")).body).toEqual({ stashes: [] });
     await clone.write("count.txt", "4\n");
-    const { stashes } = await clone.done("stash", { message: "-m words\nand more" });
+    const { stashes } = await clone.done("stash", { message: "-m words\nNo local changes to save" });
     const expected = { index: 0, message: expect.stringContaining("On main: -m words") as string };
     expect(stashes).toMatchObject([{ ...expected, commit: expect.stringMatching(/^[\da-f]{40}$/) as string }]);
     expect(await clone.changed()).toEqual([]);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { Directory } from "../../../src/filesystem/directory.ts";
 import { FileWriter } from "../../../src/filesystem/file-writer.ts";
 import { FileLocks } from "../../../src/filesystem/file-locks.ts";
-import { KeyedLocks } from "../../../src/filesystem/keyed-locks.ts";
+import { KeyedLocks } from "../../../src/lib/keyed-locks.ts";
 import { MetadataStore } from "../../../src/filesystem/metadata.ts";
 import { locate } from "../../../src/filesystem/place.ts";
 import { openSpool } from "../../../src/filesystem/spool.ts";
