@@ -39,6 +39,9 @@ import { watchRoutes } from "./watch/rest.ts";
 import { watchRpcRoutes } from "./watch/rpc.ts";
 import { createServices, type Services } from "./services.ts";
 
+/** By then the default contexts have begun. */
+const PRIME_MS = 1000;
+
 /** A running daemon. Disposing it ends everything it started, within five seconds. */
 export interface Daemon extends AsyncDisposable {
   /** The ports it really has, the API's first. */
@@ -78,10 +81,22 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
-  void services.contexts.createDefaults();
-  services.template.begin();
+  beginWork(stack, services);
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** What nobody has asked for yet waits until those who did have had their answers: the event loop turns first. */
+function beginWork(stack: AsyncDisposableStack, { contexts, template, oom }: Services): void {
+  const first = setImmediate(() => {
+    void contexts.createDefaults();
+    template.begin();
+  });
+  const later = setTimeout(() => void oom.prime(), PRIME_MS).unref();
+  stack.defer(() => {
+    clearImmediate(first);
+    clearTimeout(later);
+  });
 }
 
 function createRoutes(services: Services, docsPage: string): Route[] {

@@ -88,7 +88,8 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
   const cachedLogin = config.isLoginCached ? stack.use(new CachedLogin({ launcher, log })) : undefined;
-  const runs = createRuns(stack, config, { launcher, logsDir, log });
+  const oom = stack.use(new OomWatch());
+  const runs = createRuns(stack, config, { launcher, oom, logsDir, log });
   const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
   const access = new Access({ token: config.token, isLocked });
   const registry = createRegistry(config, stateDir, { launcher, exec });
@@ -115,6 +116,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     metrics: stack.use(new Metrics({ pids: () => labelledPids(runs, contexts.list()) })),
     requestTimes: new RequestTimes(),
     runs,
+    oom,
     base64: loadBase64(join(config.root, "dist", "guestd-base64.so"), log),
     processes,
     template,
@@ -256,10 +258,8 @@ function createContexts(
 function createRuns(
   stack: AsyncDisposableStack,
   config: Config,
-  { launcher, logsDir, log }: { launcher: Launcher; logsDir: string; log: Logger },
+  { launcher, oom, logsDir, log }: { launcher: Launcher; oom: OomWatch; logsDir: string; log: Logger },
 ): Runs {
-  const oom = stack.use(new OomWatch());
-  void oom.prime();
   const runs = new Runs({
     launcher,
     oom,
