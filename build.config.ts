@@ -139,6 +139,26 @@ const withoutNeedless: Plugin = {
   },
 };
 
+/** koffi's own way to its add-on looks at Node's program file and at all of `node:util`: 5 ms. Where the add-on is elsewhere it goes that way. */
+const KOFFI = `
+let addOn;
+try {
+  addOn = require(\`@koromix/koffi-linux-\${process.arch}/linux_\${process.arch}/koffi.node\`);
+} catch {
+  addOn = require("koffi");
+}
+module.exports = addOn;`;
+
+const nearKoffi: Plugin = {
+  name: "near-koffi",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^koffi$/ }, ({ namespace }) =>
+      namespace === "near-koffi" ? { path: "koffi", external: true } : { path: "koffi", namespace: "near-koffi" },
+    );
+    bundler.onLoad({ filter: /./, namespace: "near-koffi" }, () => ({ contents: KOFFI }));
+  },
+};
+
 const forNode = {
   bundle: true,
   // Node's ES modules cost 30 ms at each start, and bring its HTTP client along with node:http (docs/decisions/0037).
@@ -164,7 +184,7 @@ async function bundleDaemon(): Promise<void> {
       "file-worker": join(root, "src", "host", "file-worker.ts"),
     },
     outdir: dist,
-    plugins: [lazyPackages, withoutNeedless],
+    plugins: [lazyPackages, withoutNeedless, nearKoffi],
     // ws looks for an add-on of that name, which we do not bring.
     define: { ...forNode.define, "process.env.WS_NO_BUFFER_UTIL": '"1"' },
   });

@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { type Config, helpText, readConfig, readVersion, UsageError } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
 import { runDoctor } from "./doctor.ts";
@@ -25,7 +26,7 @@ async function main(argv: readonly string[]): Promise<void> {
     root: PACKAGE_ROOT,
     argv: isCommand ? rest : argv,
     env: process.env,
-    isTerminal: process.stderr.isTTY,
+    isTerminal: isatty(2),
   });
   await run(config);
 }
