@@ -61,7 +61,8 @@ export function collectFamilies(sample: MetricsSample, deps: FiguresDeps): Famil
   ];
 }
 
-function machineFamilies(sample: MetricsSample): Family[] {
+/** Of the machine, or of what the cgroups around this process leave of it. */
+export function machineFamilies(sample: MetricsSample): Family[] {
   const { memory, pressure } = sample;
   const used = sample.cpuWindowMs > MAX_WINDOW_MS ? [] : [{ value: sample.cpuUsedPercent / 100 }];
   const waits = (kind: "someSeconds" | "fullSeconds"): Point[] =>

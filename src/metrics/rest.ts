@@ -46,7 +46,8 @@ function isTextWanted(c: EdgeContext, format: "json" | "prometheus" | undefined)
   return accepts(c, { header: "Accept", ...BOTH }) === "text/plain";
 }
 
-function toWire(sample: MetricsSample): Record<string, number> {
+/** The JSON of the wire contract. */
+export function toWire(sample: MetricsSample): Record<string, number> {
   const { memory } = sample;
   return {
     ts: Math.floor(sample.at.getTime() / 1000),
