@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { gitFailure } from "../../../src/git/failures.ts";
 import { ProgressReader } from "../../../src/git/progress.ts";
+import { listedKey, readSettings } from "../../../src/git/read-settings.ts";
+import { readStashes } from "../../../src/git/read-stashes.ts";
 import { readStatus } from "../../../src/git/read-status.ts";
 
 const OID = "0".repeat(40);
@@ -88,4 +90,41 @@ describe("a failure", () => {
     const failure = gitFailure({ exitCode: 127, stdout: "", stderr: "git: not found\n" });
     expect(failure).toMatchObject({ code: "unavailable", message: "there is no git here" });
   });
+});
+
+describe("git config", () => {
+  test("is read whatever the values are, without what is of the call alone", () => {
+    const entries = [
+      ["system", "core.bare"],
+      ["global", "alias.x\nlog\n--all"],
+      ["command", "core.hookspath\n/dev/null"],
+      ["local", "branch.a.b C.merge\n"],
+    ];
+    expect(readSettings(entries.map(([scope, entry]) => `${scope}\0${entry}\0`).join(""))).toEqual([
+      { key: "core.bare", value: "true", scope: "system" },
+      { key: "alias.x", value: "log\n--all", scope: "global" },
+      { key: "branch.a.b C.merge", value: "", scope: "local" },
+    ]);
+    expect(readSettings("")).toEqual([]);
+  });
+
+  test.each([
+    ["User.Name", "user.name"],
+    ["URL.https://Host/A.b.insteadOf", "url.https://Host/A.b.insteadof"],
+  ])("lists %s as %s", (key, listed) => {
+    expect(listedKey(key)).toBe(listed);
+  });
+});
+
+test("git's stashes are read whatever their messages are", () => {
+  const commits = [
+    [OID, "On main: a\nb", "2026-11-29T10:00:00+01:00", "", ""],
+    [OID, "WIP on x: y", "then", "", ""],
+  ];
+  const output = commits.map((fields) => fields.join("\0")).join("");
+  expect(readStashes(output)).toEqual([
+    { index: 0, commit: OID, message: "On main: a\nb", date: "2026-11-29T10:00:00+01:00" },
+    { index: 1, commit: OID, message: "WIP on x: y", date: "then" },
+  ]);
+  expect(readStashes("")).toEqual([]);
 });
