@@ -15,7 +15,7 @@ ARG BASE=debian:12-slim
 
 FROM ${NODE} AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 make g++ tini \
+ && apt-get install -y --no-install-recommends python3 make g++ tini patchelf \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json ./

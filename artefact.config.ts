@@ -14,6 +14,8 @@ const NEEDLESS =
   /(\.test\.js$|^(prebuilds|obj\.target|deps|third_party|musl_.*|vendor|doc|typings|node-addon-api|scripts)$)/;
 /** The C++ runtime, for images that have none. */
 const RUNTIME_LIBRARIES = ["libstdc++.so.6", "libgcc_s.so.1"];
+/** How Debian calls this machine's kind in the names of its folders. */
+const TRIPLETS: Readonly<Record<string, string>> = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
 /** Where every program of this machine's kind looks for glibc's loader. */
 const LOADERS: Readonly<Record<string, string>> = {
   x64: "/lib64/ld-linux-x86-64.so.2",
@@ -34,7 +36,7 @@ function copy(source: string, target: string, isWanted: (path: string) => boolea
 
 function copyPrograms(): void {
   copy(execPath, place("bin", "node"));
-  if (existsSync("/usr/bin/tini-static")) copy("/usr/bin/tini-static", place("bin", "tini"));
+  copy("/usr/bin/tini-static", place("bin", "tini"));
   for (const library of RUNTIME_LIBRARIES) {
     const path = execFileSync("cc", [`-print-file-name=${library}`], { encoding: "utf8" }).trim();
     if (!path.startsWith("/")) throw new Error(`the C compiler knows no ${library}: install g++`);
@@ -89,8 +91,19 @@ function strip(): void {
   execFileSync("strip", ["--strip-unneeded", ...binaries]);
 }
 
+/**
+ * Where Node finds its C++ runtime: the image's own, which is never older than what add-ons beside it need, else the one that comes
+ * along. Written into the program, since whoever starts it would have to hand a variable to what it starts.
+ */
+function linkRuntime(): void {
+  const triplet = TRIPLETS[arch] ?? "";
+  const folders = [`/usr/lib/${triplet}`, `/lib/${triplet}`, "/usr/lib64", "/lib64", "/usr/lib", "/lib"];
+  execFileSync("patchelf", ["--set-rpath", [...folders, "$ORIGIN/../lib/native"].join(":"), place("bin", "node")]);
+}
+
 copyPrograms();
 copyDaemon();
 writeLicences();
 writeLauncher();
 strip();
+linkRuntime();

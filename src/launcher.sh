@@ -10,9 +10,6 @@ if [ ! -e "@LOADER@" ]; then
   echo "guestd: needs glibc 2.28 or newer, and there is no @LOADER@ here: musl (Alpine) and other C libraries do not serve" >&2
   exit 1
 fi
-set -- "$root/bin/node" --disable-sigusr1 --max-semi-space-size=4 "$root/dist/main.js" "$@"
-# The image's own C++ runtime where there is one: it is never older than what programs beside it need.
-for library in /usr/lib/*/libstdc++.so.6 /usr/lib64/libstdc++.so.6 /usr/lib/libstdc++.so.6 /lib/*/libstdc++.so.6; do
-  [ -e "$library" ] && exec "$@"
-done
-LD_LIBRARY_PATH="$root/lib/native" exec "$@"
+# What an image sets for its own Node would load code into guestd, or open a debugger.
+unset NODE_OPTIONS NODE_PATH NODE_V8_COVERAGE NODE_REDIRECT_WARNINGS NODE_PENDING_DEPRECATION NODE_DEBUG NODE_DEBUG_NATIVE
+exec "$root/bin/node" --disable-sigusr1 --max-semi-space-size=4 "$root/dist/main.js" "$@"

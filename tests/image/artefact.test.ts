@@ -89,6 +89,37 @@ test("asks for no newer glibc than Node does", async () => {
   }
 });
 
+test("brings the C++ runtime for images that have none but glibc, for itself and its kernels alone", async () => {
+  const tag = "localhost/guestd-on:glibc";
+  const loader = { x86_64: "/lib64/ld-linux-x86-64.so.2", aarch64: "/lib/ld-linux-aarch64.so.1" }[PROCESSOR] ?? "";
+  await buildOver("bullseye", tag, [
+    "RUN apt-get update && apt-get install -y --no-install-recommends busybox-static",
+    `RUN mkdir -p /bare/lib/${PROCESSOR}-linux-gnu /bare/bin /bare/etc /bare/proc /bare/sys /bare/dev /bare/tmp /bare/run /bare/root /bare$(dirname ${loader}) \\`,
+    " && chmod 1777 /bare/tmp \\",
+    ` && cd /lib/${PROCESSOR}-linux-gnu \\`,
+    ` && cp -L libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1 libutil.so.1 libtinfo.so.6 /bare/lib/${PROCESSOR}-linux-gnu/ \\`,
+    ` && cp -L ${loader} /bare${loader} && cp /bin/bash /bin/busybox /bare/bin/ && cp /etc/passwd /etc/group /bare/etc/ \\`,
+    " && for tool in sh cat dirname readlink sleep env true id stty mkdir; do ln -s busybox /bare/bin/$tool; done",
+    "FROM scratch",
+    "COPY --from=0 /bare /",
+    `COPY --from=${ARTEFACT} /opt/guestd /opt/guestd`,
+    "ENV GUESTD_HOST=0.0.0.0 NODE_OPTIONS=--require=/nowhere.js",
+  ]);
+  await using container = await startContainer(tag, {
+    command: [...TINI, GUESTD],
+    env: { GUESTD_TOKEN: TOKEN },
+    isReadOnly: true,
+  });
+  const url = await whenServing(container);
+  await using plane = await startControlPlane(url, TOKEN);
+  await driveWithJavaScript({ apiKey: plane.apiKey, apiUrl: plane.url, sandboxUrl: url }, LANGUAGES);
+  const headers = { "X-Access-Token": TOKEN };
+  const code = "process.env.LD_LIBRARY_PATH ?? 'no variable'";
+  const cell = await fetch(`${url}/v1/code/javascript`, { method: "POST", headers, body: code });
+  expect(await cell.text()).toBe("'no variable'\n");
+  expect((await container.stop()).status).toBe("0");
+});
+
 test("refuses a system of musl in one line", async () => {
   const tag = "localhost/guestd-on:musl";
   await buildOver("bookworm", tag, [
