@@ -7,6 +7,13 @@ export const Credentials = v.pipe(
   v.strictObject({
     username: v.optional(v.string(), ""),
     password: v.pipe(v.string(), v.description("or a token")),
+    host: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^[^/\\?#@\s]+$/, "must be a host, or host:port"),
+        v.description("the server that they are for; the call fails when its address is another's"),
+      ),
+    ),
   }),
   v.description("for the server of this address and this call only; they are kept nowhere"),
 );

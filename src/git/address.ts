@@ -32,7 +32,7 @@ export function readAddress(
   return { ...address, credentials: bind(options.credentials, address.url) };
 }
 
-/** `credentials` for the server of `url` and no other. @throws SandboxError invalid_argument */
+/** `credentials` for the server of `url` and no other. @throws SandboxError invalid_argument; permission_denied when they are for another */
 export function bind(credentials: Credentials, url: string): BoundCredentials {
   const parsed = URL.parse(url);
   if (!parsed || !WITH_CREDENTIALS.has(parsed.protocol)) {
@@ -40,9 +40,12 @@ export function bind(credentials: Credentials, url: string): BoundCredentials {
       hint: "for ssh use a key of the user's",
     });
   }
-  const { username, password } = credentials;
+  const { username, password, host } = credentials;
   if (/\p{Cc}/u.test(username + password)) {
     throw new SandboxError("invalid_argument", "credentials contain a control character");
+  }
+  if (host !== undefined && URL.parse(`${parsed.protocol}//${host}`)?.host !== parsed.host) {
+    throw new SandboxError("permission_denied", `the credentials are for ${host}, the address is of ${parsed.host}`);
   }
   return { username, password, protocol: parsed.protocol, host: parsed.host };
 }

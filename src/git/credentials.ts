@@ -2,6 +2,8 @@
 export interface Credentials {
   username: string;
   password: string;
+  /** The only server that may have them, with its port unless that is the usual one; that of the call's address unless given. */
+  host?: string | undefined;
 }
 
 /** Credentials with the only place that may have them. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { formsOf, watchProcesses } from "../helpers/secret-search.ts";
-import { git } from "../helpers/git-server.ts";
+import { git, startGitServer } from "../helpers/git-server.ts";
 import { type Answer, ask, findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
 
 const AUTHOR = { name: "Bob", email: "bob@example.com" };
@@ -165,6 +165,35 @@ describe("push and pull", () => {
       status: 404,
       body: { reason: "not_found" },
     });
+  });
+});
+
+describe("credentials for one host", () => {
+  test("go there, and not to where settings have led the remote's name", async () => {
+    await using other = await startGitServer(SECRET);
+    await git(other.folder, "clone", "-q", "--bare", join(place.server.folder, "app.git"), "app.git");
+    const [own, others] = [new URL(place.server.url).host, new URL(other.url).host];
+    const config = (...args: string[]) => git(place.folder, "config", "--file", join(mine, ".git/config"), ...args);
+    const fetchWith = (host: string) => call("fetch", { path: mine, credentials: { ...SECRET, host } });
+    expect(await fetchWith(own)).toMatchObject({ status: 200 });
+    await config(`url.${other.url}/.insteadOf`, `${place.server.url}/`);
+    for (const what of ["fetch", "pull", "push"]) {
+      const answer = await call(what, { path: mine, credentials: { ...SECRET, host: own } });
+      expect(answer).toMatchObject({ status: 403, body: { code: "permission_denied" } });
+    }
+    await config("--unset", `url.${other.url}/.insteadOf`);
+    await config("remote.origin.url", `${other.url}/app.git`);
+    expect(await fetchWith(own)).toMatchObject({ status: 403 });
+    expect(other.authorizations).toEqual([]);
+    expect(await fetchWith(others)).toMatchObject({ status: 200 });
+    const cloning = {
+      url: place.url(),
+      path: join(place.folder, "other-host"),
+      credentials: { ...SECRET, host: others },
+    };
+    expect(await call("clone", cloning)).toMatchObject({ status: 403 });
+    for (const host of ["https://x", "a@b", "a/b", "", "a b"])
+      expect(await fetchWith(host)).toMatchObject({ status: 400 });
   });
 });
 

@@ -59,6 +59,27 @@ describe("an address", () => {
   });
 
   test.each([
+    ["https://host/x", "host"],
+    ["https://host/x", "HOST:443"],
+    ["http://host:8080/x", "host:8080"],
+    ["https://[::1]:8443/x", "[::1]:8443"],
+  ])("%s takes credentials for %s", (url, host) => {
+    expect(read(url, { credentials: { username: "ada", password: "p", host } }).credentials?.host).toBe(
+      new URL(url).host,
+    );
+  });
+
+  test.each([
+    ["https://host:8443/x", "host"],
+    ["https://host.evil.example/x", "host"],
+    ["https://host/x", "host:80"],
+    ["https://host/x", "["],
+  ])("%s takes none for %s", (url, host) => {
+    const credentials = { username: "ada", password: "p", host };
+    expect(() => read(url, { credentials })).toThrow(expect.objectContaining({ code: "permission_denied" }));
+  });
+
+  test.each([
     ["for ssh", "git@host:x", "p"],
     ["with a line feed", "https://host/x", "a\nb"],
   ])("takes no credentials %s", (_what, url, password) => {
