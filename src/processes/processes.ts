@@ -36,8 +36,8 @@ export interface StartRequest {
   graceMs?: number;
 }
 
-/** One takes a fraction of a millisecond; what else was asked for waits for no more than so many. */
-const STARTS_PER_TURN = 4;
+/** One takes a fraction of a millisecond; with more in a turn, what else was asked for would wait for all of them. */
+const STARTS_PER_TURN = 1;
 /** After SIGKILL a process must be gone before the caller looks for it. */
 const KILL_WAIT_MS = 1000;
 
