@@ -169,6 +169,9 @@ const forNode = {
   define: { "import.meta.dirname": "__dirname" },
   // Native add-ons find their binaries relative to their own files.
   external: ["koffi", "node-pty"],
+  // Comments and spaces would stay in memory with the source, and the first letter that is not ASCII doubles all of it.
+  minifyWhitespace: true,
+  lineLimit: 120,
   legalComments: "none",
   sourcemap: "linked",
   logLevel: "warning",
