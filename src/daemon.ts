@@ -19,6 +19,7 @@ import { gitRemotesRoutes } from "./git/remotes-rest.ts";
 import { gitRoutes } from "./git/rest.ts";
 import { gitStashRoutes } from "./git/stash-rest.ts";
 import { FreedMemory } from "./host/freed-memory.ts";
+import { StartGarbage } from "./host/start-garbage.ts";
 import { codeRoutes } from "./kernels/code-rest.ts";
 import { contextsRoutes } from "./kernels/contexts-rest.ts";
 import { executeRoutes } from "./kernels/execute-rest.ts";
@@ -56,6 +57,7 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   await services.identity.tell(config);
   const routes = createRoutes(services, join(config.root, "dist", "docs.html"));
   const freedMemory = stack.use(new FreedMemory({ log }));
+  const startGarbage = stack.use(new StartGarbage({ log }));
   const listeners = stack.use(new Listeners({ log }));
   const app = createApp(
     {
@@ -67,7 +69,10 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
       checkUser: (name) => void services.users.get(name),
       server: `guestd/${config.version}`,
       onMoved: (bytes) => freedMemory.note(bytes),
-      onAnswered: (request) => services.requestTimes.note(request),
+      onAnswered: (request) => {
+        services.requestTimes.note(request);
+        startGarbage.noteWork();
+      },
     },
     listeners,
   );
@@ -81,15 +86,15 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
-  beginWork(stack, services);
+  beginWork(stack, services, () => startGarbage.begin());
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** What nobody has asked for yet waits until those who did have had their answers: the event loop turns first. */
-function beginWork(stack: AsyncDisposableStack, { contexts, template, oom }: Services): void {
+function beginWork(stack: AsyncDisposableStack, { contexts, template, oom }: Services, onDefaults: () => void): void {
   const first = setImmediate(() => {
-    void contexts.createDefaults();
+    void contexts.createDefaults().then(onDefaults);
     template.begin();
   });
   const later = setTimeout(() => void oom.prime(), PRIME_MS).unref();
