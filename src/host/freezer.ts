@@ -53,6 +53,8 @@ export class Freezer implements AsyncDisposable {
   readonly #closing = new AbortController();
   #frozen: Frozen | undefined;
   #isRestDue = false;
+  /** Nobody waits for a freeze that is about to be undone: its caller may be one from before a snapshot, gone without a word. */
+  #thawsWaiting = 0;
   /** Called when things were thawed since nobody did it in time. */
   onOverdue: (() => void) | undefined;
   /** Whether a cgroup is used where there can be one. */
@@ -89,7 +91,7 @@ export class Freezer implements AsyncDisposable {
     await this.#sweep();
     const sweptAt = performance.now();
     let counts = trees.count(this.#deps.shims(), maxTrees);
-    while (!this.#isDone(counts) && performance.now() - sweptAt < waitMs) {
+    while (!this.#isDone(counts) && performance.now() - sweptAt < waitMs && this.#thawsWaiting === 0) {
       await delay(POLL_MS, given);
       await this.#sweep();
       counts = trees.count(this.#deps.shims(), maxTrees);
@@ -99,7 +101,9 @@ export class Freezer implements AsyncDisposable {
 
   /** Everything goes on. Undefined when nothing was frozen. */
   async thaw(): Promise<FreezeAudit | undefined> {
+    this.#thawsWaiting += 1;
     using _turn = await this.#mutex.lock();
+    this.#thawsWaiting -= 1;
     if (!this.#frozen) return undefined;
     const { trees, maxTrees, thawed, watchdog } = this.#frozen;
     const audit = trees.audit(this.#deps.shims(), maxTrees);

@@ -18,7 +18,7 @@ const MAX_FROZEN_MS = 600_000;
  * Freezes a file system, and thaws it: meanwhile all who write to it wait. One call at a time; each may be repeated. Disposing thaws
  * what was frozen here, since nothing that waits for it can be ended.
  */
-export class FrozenFileSystem implements Disposable {
+export class FrozenFileSystem implements AsyncDisposable {
   readonly #options: FrozenFileSystemOptions;
   readonly #mutex = new Mutex();
   #watchdog: Disposable | undefined;
@@ -51,7 +51,8 @@ export class FrozenFileSystem implements Disposable {
     this.#thawNow();
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    using _turn = await this.#mutex.lock();
     if (this.#watchdog) this.#thawAtOnce();
   }
 

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { writableCgroup } from "../../../src/host/cgroup.ts";
-import type { FreezeReport } from "../../../src/host/freezer.ts";
+import { Freezer, type FreezeReport } from "../../../src/host/freezer.ts";
 import type { Launcher } from "../../../src/host/launcher.ts";
 import { signalProcess, terminateTree } from "../../../src/host/process-group.ts";
 import { descendantsOf, processState } from "../../../src/host/process-tree.ts";
 import { delay } from "../../../src/lib/abort.ts";
 import { until } from "../../helpers/daemon.ts";
-import { createLauncher, start, type Started } from "./programs.ts";
+import { createLauncher, SHIM, start, type Started } from "./programs.ts";
 
 /** Counts on its standard output as fast as it may. */
 const COUNTING = ["/bin/sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"] as const;
@@ -106,8 +106,7 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
   });
 
   test("who was stopped before stays stopped afterwards", async () => {
-    const [running, stopped] = [await run(...COUNTING), await run(...COUNTING)];
-    await stopped.said(/^3$/m);
+    const [running, stopped] = [await run(...COUNTING), await run("sleep", "60")];
     for (const pid of treeOf(stopped)) process.kill(pid, "SIGSTOP");
     await until(() => treeOf(stopped).every((pid) => processState(pid) === "T"));
     expect(await freeze()).toMatchObject({ visited: 2, preFrozen: 1, requested: 1, frozen: 1 });
@@ -207,6 +206,18 @@ test("calls are idempotent and come in their order; a wait ends with its caller"
   const gone = new Error("gone");
   await expect(freeze({ signal: AbortSignal.abort(gone) })).rejects.toBe(gone);
   expect(launcher.freezer.isFrozen).toBe(false);
+});
+
+test("a thaw is not kept waiting by a freeze that waits", async () => {
+  const program = await run(...COUNTING);
+  await program.said(/^1$/m);
+  // A start that does not come to an end keeps a freeze waiting: its program cannot be found yet.
+  const shims = (): number[] => [program.child.shimPid];
+  const freezer = new Freezer({ shims, startsUnderWay: () => 1, clock: launcher.clock, shimPath: SHIM });
+  const waiting = freezer.freeze({ maxTrees: Infinity, waitMs: 600_000, signal: new AbortController().signal });
+  await until(() => freezer.isFrozen);
+  expect(await freezer.thaw()).toMatchObject({ escaped: 0 });
+  expect(await waiting).toMatchObject({ visited: 1 });
 });
 
 test("trees beyond the number that was given are left running, and that is said", async () => {
