@@ -24,7 +24,7 @@ export const TEMPLATE_FIELDS: Readonly<Record<keyof TemplateConfigValues, Config
     unit: "command line",
     default: undefined,
     defaultText: "none: ready when the start command runs",
-    help: "command line that succeeds once the sandbox is ready, tried until then; /health?ready=1 tells",
+    help: "command line that succeeds once the sandbox is ready, tried until then and again after a restart; /health?ready=1 tells",
   },
   startRestart: {
     flag: "start-restart",
@@ -32,6 +32,6 @@ export const TEMPLATE_FIELDS: Readonly<Record<keyof TemplateConfigValues, Config
     kind: "choice",
     choices: ["never", "on-failure", "always"],
     default: "never",
-    help: "when the start command is run again after its end: never, on-failure or always; not after it was cancelled",
+    help: "when the start command is run again after its end, and what it has left behind was ended: never, on-failure or always; not after it was cancelled",
   },
 };

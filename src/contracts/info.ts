@@ -28,7 +28,13 @@ export const InfoAnswer = v.object({
   ),
   limits: v.record(v.string(), v.number()),
   template: v.object({
-    state: v.picklist(["starting", "ready", "failed"]),
+    state: v.pipe(
+      v.picklist(["starting", "ready", "failed", "stopped"]),
+      v.description("`stopped`: the start command was cancelled, and nothing is waited for"),
+    ),
+    why: v.optional(
+      v.pipe(v.string(), v.description("it is not ready: what failed last, and the end of what that said")),
+    ),
     run: v.optional(v.pipe(v.string(), v.description("of the start command"))),
     restarts: v.number(),
   }),

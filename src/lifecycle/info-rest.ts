@@ -32,7 +32,7 @@ async function view(info: Info, access: Access): Promise<Record<string, unknown>
     ...rest,
     startedAt: startedAt.toISOString(),
     access: access.state,
-    template: { state: template.state, run: template.runId, restarts: template.restarts },
+    template: { state: template.state, why: template.why, run: template.runId, restarts: template.restarts },
     capabilities: Object.fromEntries(
       capabilities.map(({ name, isAvailable: available, ...facts }) => [name, { available, ...facts }]),
     ),

@@ -23,7 +23,8 @@ export interface DaemonInfo {
 
 /** How far what the image starts has come. */
 export interface TemplateInfo {
-  state: "starting" | "ready" | "failed";
+  state: "starting" | "ready" | "failed" | "stopped";
+  why: string | undefined;
   runId: string | undefined;
   restarts: number;
 }

@@ -20,7 +20,7 @@ export interface Readiness {
   /** The interpreter's waits for the default contexts. */
   areKernelsReady(this: void): boolean;
   /** How far what the image starts has come. */
-  templateState(this: void): "starting" | "ready" | "failed";
+  templateState(this: void): "starting" | "ready" | "failed" | "stopped";
 }
 
 /** `/health`, `/init` and `/envs`. */
@@ -29,7 +29,9 @@ export function lifecycleRoutes(lifecycle: Lifecycle, { areKernelsReady, templat
     route("GET /health", { family: "rest", access: "open", face: "api", doc: HEALTH }, (c) => {
       const { ready = false } = parseQuery(c, HealthQuery);
       const state = templateState();
-      if (!ready || (state === "ready" && areKernelsReady())) return c.body(null, 204, NO_STORE);
+      // Who has cancelled the start command is not waiting for it.
+      const isReady = state === "ready" || state === "stopped";
+      if (!ready || (isReady && areKernelsReady())) return c.body(null, 204, NO_STORE);
       return c.text(`${state === "failed" ? "the start command has failed" : "starting"}\n`, 503, NO_STORE);
     }),
     route("GET /health", { family: "interpreter", access: "open", face: "interpreter" }, (c) =>

@@ -47,6 +47,8 @@ export class Run {
   #child: Child | undefined;
   /** Stops a run that has no program of its own: set by whoever runs it. Resolves when that has ended. */
   onStop: ((reason: Ending) => Promise<void>) | undefined;
+  /** Called when somebody removes it, live or ended; not when it is forgotten for its age. */
+  onRemoved: (() => void) | undefined;
   #deliveredPosition = 0;
   #wasKilled = false;
 

@@ -151,6 +151,7 @@ export class Runs implements AsyncDisposable {
     const survivors = await this.terminate(run, { type: "cancelled", by }, { graceMs: 0 });
     if (run.child) await run.ended;
     this.#forget(run);
+    run.onRemoved?.();
     return survivors;
   }
 

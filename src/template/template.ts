@@ -1,66 +1,66 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { errnoText } from "../errors.ts";
+import { delay, withAbort } from "../lib/abort.ts";
 import type { Logger } from "../log.ts";
-import type { Processes } from "../processes/processes.ts";
 import type { RunEnd } from "../runs/ending.ts";
 import type { Run } from "../runs/run.ts";
-import type { Runs } from "../runs/runs.ts";
+import { endingWords, ImageCommands, type ImageCommandsOptions, isSuccess, lastWords } from "./image-commands.ts";
+import { ReadyCheck } from "./ready-check.ts";
+import { RestartDelays } from "./restart-delays.ts";
 
-export interface TemplateOptions {
-  processes: Processes;
-  runs: Runs;
+export interface TemplateOptions extends ImageCommandsOptions {
   log: Logger;
   startCommand: string | undefined;
   readyCommand: string | undefined;
   restart: "never" | "on-failure" | "always";
-  /** How a command line is run: program and arguments. */
-  shell: (commandLine: string) => { cmd: string; args: readonly string[] };
+  /** One try of the ready command that takes longer has failed; 30 s unless given. */
+  tryMs?: number;
 }
 
 /** How far what the image starts has come. */
 export interface TemplateState {
-  /** `failed`: the start command has ended badly and is not run again, or cannot be run. */
-  state: "starting" | "ready" | "failed";
+  /**
+   * `starting` also between the end of the start command and its being ready again; `failed`: it has ended badly, or cannot be run,
+   * and is not run again; `stopped`: somebody has cancelled it, and nothing is waited for any more.
+   */
+  state: "starting" | "ready" | "failed" | "stopped";
+  /** Why it is not ready: what was tried last, and the end of what that has said. */
+  why: string | undefined;
   /** The start command's newest run. */
   runId: string | undefined;
   restarts: number;
 }
 
 const TAG = "start-cmd";
-/** Between two tries of the ready command. */
-const TRY_EVERY_MS = 250;
-/** One try that takes longer has failed. */
 const TRY_MS = 30_000;
-/** Before a restart: doubled each time, and back at the first after it has run for as long as the last. */
-const FIRST_RESTART_MS = 100;
-const LAST_RESTART_MS = 10_000;
+/** What a run has left behind may hold ports and locks of the next one: it has so long to end by itself. */
+const LEFTOVERS_GRACE_MS = 2000;
 
 /** What the image wants to have running: its start command, run and kept running as it says, and whether all is ready. */
 export class Template implements AsyncDisposable {
   readonly #options: TemplateOptions;
+  readonly #commands: ImageCommands;
+  /** At the daemon's end, and when somebody does not want the start command any more. */
   readonly #stopping = new AbortController();
+  #state: TemplateState["state"] = "starting";
+  #why: string | undefined;
   #run: Run | undefined;
   #restarts = 0;
-  #isReady = false;
-  #hasFailed = false;
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: TemplateOptions) {
     this.#options = options;
+    this.#commands = new ImageCommands(options);
   }
 
   get state(): TemplateState {
-    const state = this.#hasFailed ? "failed" : this.#isReady ? "ready" : "starting";
-    return { state, runId: this.#run?.id, restarts: this.#restarts };
+    return { state: this.#state, why: this.#why, runId: this.#run?.id, restarts: this.#restarts };
   }
 
   /** Begins with all of it; nothing here can fail the daemon's own start. */
   begin(): void {
-    const { startCommand, readyCommand } = this.#options;
-    const started = startCommand === undefined ? Promise.resolve() : this.#keepRunning(startCommand);
-    const ready = readyCommand === undefined ? undefined : this.#waitUntilReady(readyCommand);
-    if (startCommand === undefined && readyCommand === undefined) this.#isReady = true;
-    this.#working = Promise.all([started, ready]);
+    const { startCommand } = this.#options;
+    this.#working =
+      startCommand === undefined ? this.#untilReady(this.#stopping.signal) : this.#keepRunning(startCommand);
   }
 
   /** Nothing is started or tried any more; what runs is ended with all other runs. */
@@ -69,27 +69,60 @@ export class Template implements AsyncDisposable {
     await this.#working;
   }
 
-  async #keepRunning(command: string): Promise<void> {
-    const { log, readyCommand } = this.#options;
-    let delayMs = FIRST_RESTART_MS;
-    while (!this.#stopping.signal.aborted) {
-      try {
-        this.#run = await this.#start(command, TAG);
-      } catch (error) {
-        this.#hasFailed = true;
-        return log.error("start_command.failed", { error: errnoText(error) });
-      }
-      log.info("start_command.started", { runId: this.#run.id, restarts: this.#restarts });
-      if (readyCommand === undefined) this.#isReady = true;
-      const end = await this.#endOf(this.#run);
-      if (!end) return;
-      log.info("start_command.ended", { runId: this.#run.id, ending: end.ending.type });
-      if (!this.#isWanted(end)) return void (this.#hasFailed = !isSuccess(end));
-      if (end.usage.wallMs > LAST_RESTART_MS) delayMs = FIRST_RESTART_MS;
-      await this.#pause(delayMs);
-      delayMs = Math.min(delayMs * 2, LAST_RESTART_MS);
+  async #keepRunning(commandLine: string): Promise<void> {
+    const delays = new RestartDelays();
+    const { signal } = this.#stopping;
+    for (;;) {
+      const run = await this.#start(commandLine);
+      const isAgain = run ? await this.#follow(run) : this.#options.restart !== "never";
+      if (isAgain) await delay(delays.next(run?.end?.usage.wallMs ?? 0), signal).catch(() => undefined);
+      if (!isAgain || signal.aborted) return;
       this.#restarts += 1;
     }
+  }
+
+  /** Undefined when it cannot be started, which may pass: a mount that is not there yet, too many processes. */
+  async #start(commandLine: string): Promise<Run | undefined> {
+    const { log, restart } = this.#options;
+    try {
+      const run = await this.#commands.start(commandLine, { tag: TAG });
+      // The one before was removed in the meantime.
+      if (this.#stopping.signal.aborted) {
+        await this.#commands.remove(run);
+        return undefined;
+      }
+      if (this.#run) this.#run.onRemoved = undefined;
+      this.#run = run;
+      run.onRemoved = () => this.#stop();
+      log.info("start_command.started", { runId: run.id, restarts: this.#restarts });
+      return run;
+    } catch (error) {
+      const text = errnoText(error);
+      const why = `the start command cannot be started: ${text}`;
+      if (why !== this.#why) log.error("start_command.failed", { error: text });
+      this.#become(restart === "never" ? "failed" : "starting", why);
+      return undefined;
+    }
+  }
+
+  /** Sees to its being ready until it ends; resolves with whether it is to be run again. */
+  async #follow(run: Run): Promise<boolean> {
+    const { log } = this.#options;
+    const checking = new AbortController();
+    const checked = this.#untilReady(AbortSignal.any([this.#stopping.signal, checking.signal]));
+    const end = await run.waitForEnd(this.#stopping.signal).catch(() => undefined);
+    if (end) log.info("start_command.ended", { runId: run.id, ending: end.ending.type });
+    const isAgain = end !== undefined && this.#isWanted(end);
+    // One that has done its work may have started what is to be ready.
+    if (end && (isAgain || !isSuccess(end))) checking.abort();
+    if (!isAgain) run.onRemoved = undefined;
+    await checked;
+    if (!end || this.#stopping.signal.aborted) return false;
+    if (!isAgain && isSuccess(end)) return false;
+    if (end.ending.type === "cancelled") this.#stop();
+    else this.#become(isAgain ? "starting" : "failed", await endText(run, end));
+    if (isAgain) await this.#endLeftovers(run);
+    return isAgain;
   }
 
   /** Whether it is to be run again. Whoever cancels it does not want that. */
@@ -99,45 +132,37 @@ export class Template implements AsyncDisposable {
     return restart === "always" || (restart === "on-failure" && !isSuccess(end));
   }
 
-  async #waitUntilReady(command: string): Promise<void> {
-    const began = performance.now();
-    while (!this.#stopping.signal.aborted && !(await this.#try(command))) await this.#pause(TRY_EVERY_MS);
-    if (this.#stopping.signal.aborted) return;
-    this.#isReady = true;
-    this.#options.log.info("ready_command.succeeded", { ms: Math.round(performance.now() - began) });
-  }
-
-  /** One try; its run is only kept while it lasts. */
-  async #try(command: string): Promise<boolean> {
+  async #endLeftovers(run: Run): Promise<void> {
     const { runs, log } = this.#options;
-    try {
-      const run = await this.#start(command, undefined, TRY_MS);
-      const end = await this.#endOf(run);
-      if (end) await runs.remove(run, "guestd");
-      return end !== undefined && isSuccess(end);
-    } catch (error) {
-      log.debug("ready_command.failed", { error: errnoText(error) });
-      return false;
-    }
+    const reason = { type: "cancelled", by: "the restart of the start command" } as const;
+    const ending = runs.terminate(run, reason, { graceMs: LEFTOVERS_GRACE_MS });
+    const survivors = await withAbort(ending, this.#stopping.signal).catch(() => []);
+    if (survivors.length > 0) log.warn("start_command.leftovers", { runId: run.id, survivors: survivors.join() });
   }
 
-  #start(commandLine: string, tag: string | undefined, wallMs?: number): Promise<Run> {
-    const { processes, shell } = this.#options;
-    const nothing = { envs: {}, cwd: undefined, user: undefined, hasStdin: false };
-    const deadlines = wallMs === undefined ? undefined : { wallMs };
-    return processes.start({ ...shell(commandLine), ...nothing, tag, deadlines });
+  /** Resolves when all is ready, or `signal` aborts. */
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    const { readyCommand: commandLine, log, tryMs = TRY_MS } = this.#options;
+    if (commandLine === undefined) return this.#become("ready");
+    const onFailure = (why: string): void => this.#become("starting", `the ready command: ${why}`);
+    const check = new ReadyCheck({ commands: this.#commands, log, commandLine, tryMs, onFailure });
+    if (await check.waitUntilReady(signal)) this.#become("ready");
   }
 
-  /** Undefined when the daemon ends first. */
-  async #endOf(run: Run): Promise<RunEnd | undefined> {
-    return run.waitForEnd(this.#stopping.signal).catch(() => undefined);
+  /** Somebody has cancelled the start command, or removed it while it waited for its next run. */
+  #stop(): void {
+    this.#become("stopped");
+    this.#stopping.abort();
   }
 
-  async #pause(ms: number): Promise<void> {
-    await pause(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+  #become(state: TemplateState["state"], why?: string): void {
+    if (this.#state === "stopped") return;
+    this.#state = state;
+    this.#why = why;
   }
 }
 
-function isSuccess({ ending }: RunEnd): boolean {
-  return ending.type === "exited" && ending.code === 0;
+async function endText(run: Run, end: RunEnd): Promise<string> {
+  const said = await lastWords(run);
+  return `the start command has ended: ${endingWords(end)}${said === "" ? "" : `: ${said}`}`;
 }

@@ -44,6 +44,7 @@ describe("the start command", () => {
     const answer = await daemon.fetch("/health?ready=1");
     expect([answer.status, await answer.text()]).toEqual([503, "the start command has failed\n"]);
     expect((await daemon.fetch("/health")).status).toBe(204);
+    expect(await template(daemon)).toMatchObject({ why: "the start command has ended: exit status 3" });
     const [run] = await startRuns(daemon);
     const view: unknown = await (await daemon.fetch(`/v1/runs/${run?.id}`)).json();
     expect(view).toMatchObject({ ending: "exited", exitCode: 3 });
@@ -75,7 +76,20 @@ describe("the start command", () => {
     const { run } = await template(daemon);
     expect((await daemon.fetch(`/v1/runs/${run}`, { method: "DELETE" })).status).toBeLessThan(300);
     await until(() => daemon.log.some(({ event }) => event === "start_command.ended"));
-    expect(await template(daemon)).toMatchObject({ run, restarts: 0 });
+    expect(await template(daemon)).toMatchObject({ run, restarts: 0, state: "stopped" });
+    expect(await ready(daemon)).toBe(204);
+  });
+
+  test("can be stopped while it waits to be run again", async () => {
+    await using daemon = await start({ GUESTD_START_CMD: "exit 1", GUESTD_START_RESTART: "always" });
+    await until(async () => {
+      const { state, run, restarts } = await template(daemon);
+      // By then the pause is long enough to come in between.
+      if (state !== "starting" || restarts < 4) return false;
+      return (await daemon.fetch(`/v1/runs/${run}`, { method: "DELETE" })).ok;
+    });
+    expect(await template(daemon)).toMatchObject({ state: "stopped" });
+    expect(await ready(daemon)).toBe(204);
   });
 });
 
