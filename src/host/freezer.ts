@@ -13,7 +13,6 @@ export interface FreezerDeps {
   startsUnderWay: () => number;
   /** Stands still meanwhile. */
   clock: ProgramClock;
-  shimPath: string;
 }
 
 export interface FreezeOptions {
@@ -133,7 +132,7 @@ export class Freezer implements AsyncDisposable {
     const watchdog = longTimeout(() => void this.#thawOverdue(), MAX_FROZEN_MS);
     if (this.#frozen) return (this.#frozen = { ...this.#frozen, watchdog, maxTrees });
     this.#deps.clock.freeze();
-    const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined, this.#deps.shimPath);
+    const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined);
     this.#frozen = { trees, maxTrees, thawed: Promise.withResolvers(), watchdog };
     return this.#frozen;
   }

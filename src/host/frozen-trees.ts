@@ -1,4 +1,3 @@
-import { readlinkSync } from "node:fs";
 import { delay } from "../lib/abort.ts";
 import type { FrozenGroup } from "./frozen-group.ts";
 import { childrenOf, isRunning, processState } from "./process-tree.ts";
@@ -36,18 +35,19 @@ export interface FreezeAudit {
 const SETTLE_MS = 100;
 const POLL_MS = 1;
 
-/** The processes that are held while things are frozen. */
+/**
+ * The processes that are held while things are frozen: all that descend from shims. Shims themselves go on, to report who is killed;
+ * one that is still executing its program is held in that, and reports when it is let go.
+ */
 export class FrozenTrees {
   readonly #group: FrozenGroup | undefined;
-  readonly #shimPath: string;
   readonly #stopped = new StoppedProcesses();
   /** Somebody else has stopped them: they are not ours to continue. */
   readonly #stoppedBefore = new Set<number>();
   readonly #unreachable = new Set<number>();
 
-  constructor(group: FrozenGroup | undefined, shimPath: string) {
+  constructor(group: FrozenGroup | undefined) {
     this.#group = group;
-    this.#shimPath = shimPath;
   }
 
   get hasGroup(): boolean {
@@ -114,7 +114,7 @@ export class FrozenTrees {
   ): Promise<number> {
     let found = 0;
     for (let level = childrenOf(shim); level.length > 0; level = this.#childrenOf(level, shims)) {
-      const held = level.filter((pid) => !members?.has(pid) && !this.#isShim(pid) && this.#hold(pid));
+      const held = level.filter((pid) => !members?.has(pid) && !shims.has(pid) && this.#hold(pid));
       found += held.length;
       if (this.#group === undefined) await settled(held);
     }
@@ -139,21 +139,12 @@ export class FrozenTrees {
   #programsOf(shim: number, shims: ReadonlySet<number>): number[] {
     const found: number[] = [];
     for (let level = childrenOf(shim); level.length > 0; level = this.#childrenOf(level, shims)) found.push(...level);
-    return found.filter((pid) => !this.#isShim(pid));
+    return found.filter((pid) => !shims.has(pid));
   }
 
   /** A fork server's kernels are trees of their own. */
   #childrenOf(level: readonly number[], shims: ReadonlySet<number>): number[] {
     return level.filter((pid) => !shims.has(pid)).flatMap(childrenOf);
-  }
-
-  /** Shims go on: they report who is killed, and nothing of theirs is the programs'. */
-  #isShim(pid: number): boolean {
-    try {
-      return readlinkSync(`/proc/${pid}/exe`) === this.#shimPath;
-    } catch {
-      return false; // it is gone, or not ours to look at: then it is none
-    }
   }
 }
 

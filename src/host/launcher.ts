@@ -64,7 +64,6 @@ export class Launcher implements ShimHost, AsyncDisposable {
       shims: () => [...this.#live.keys()],
       startsUnderWay: () => this.#startsUnderWay,
       clock: this.clock,
-      shimPath: options.shimPath,
     });
     process.on("SIGCHLD", this.#onChild);
   }

@@ -7,7 +7,7 @@ import { signalProcess, terminateTree } from "../../../src/host/process-group.ts
 import { descendantsOf, processState } from "../../../src/host/process-tree.ts";
 import { delay } from "../../../src/lib/abort.ts";
 import { until } from "../../helpers/daemon.ts";
-import { createLauncher, SHIM, start, type Started } from "./programs.ts";
+import { createLauncher, start, type Started } from "./programs.ts";
 
 /** Counts on its standard output as fast as it may. */
 const COUNTING = ["/bin/sh", "-c", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"] as const;
@@ -106,7 +106,8 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
   });
 
   test("who was stopped before stays stopped afterwards", async () => {
-    const [running, stopped] = [await run(...COUNTING), await run("sleep", "60")];
+    const [running, stopped] = [await run(...COUNTING), await run("/bin/sh", "-c", "echo up; exec sleep 60")];
+    await stopped.said(/up/);
     for (const pid of treeOf(stopped)) process.kill(pid, "SIGSTOP");
     await until(() => treeOf(stopped).every((pid) => processState(pid) === "T"));
     expect(await freeze()).toMatchObject({ visited: 2, preFrozen: 1, requested: 1, frozen: 1 });
@@ -157,6 +158,20 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     expect(ticksOfProcess(pid)).toBe(before);
     await launcher.freezer.thaw();
     await until(() => ticksOfProcess(pid) > before);
+  });
+
+  test("one that was started just now is frozen, also while it is being executed", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const program = await run(...COUNTING);
+      await freeze();
+      await delay(20); // what it had printed before is read by then
+      const before = program.text("stdout");
+      await delay(40);
+      expect(program.text("stdout")).toBe(before);
+      await launcher.freezer.thaw();
+      await program.said(/^5$/m);
+      await terminateTree(program.child, { signal: "SIGKILL", graceMs: 0, killWaitMs: 2000 });
+    }
   });
 
   test("ending the launcher ends everything that is frozen, gracefully", async () => {
@@ -213,7 +228,7 @@ test("a thaw is not kept waiting by a freeze that waits", async () => {
   await program.said(/^1$/m);
   // A start that does not come to an end keeps a freeze waiting: its program cannot be found yet.
   const shims = (): number[] => [program.child.shimPid];
-  const freezer = new Freezer({ shims, startsUnderWay: () => 1, clock: launcher.clock, shimPath: SHIM });
+  const freezer = new Freezer({ shims, startsUnderWay: () => 1, clock: launcher.clock });
   const waiting = freezer.freeze({ maxTrees: Infinity, waitMs: 600_000, signal: new AbortController().signal });
   await until(() => freezer.isFrozen);
   expect(await freezer.thaw()).toMatchObject({ escaped: 0 });
