@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
@@ -118,6 +120,21 @@ describe("POST /v1/git/clone", () => {
     await setVariables(place, {});
     expect([existsSync(at("unhooked/.git/hooks/post-checkout")), existsSync(at("hooked"))]).toEqual([true, false]);
   });
+});
+
+test("a server that answers with very much is told to have no repository, and the daemon goes on", async () => {
+  // Git takes what a server says of its failure over, line by line.
+  const server = createServer((_request, response) => {
+    response.writeHead(404, { "Content-Type": "text/plain" }).end(`x${"\r".repeat(300_000)}x`);
+  });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => void server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x.git`;
+  const answer = await ask(place, "clone", { url, path: join(place.folder, "much"), user: "user" });
+  expect(answer).toMatchObject({ status: 404, body: { reason: "not_found" } });
+  expect(answer.body["detail"]).toContain("fatal: repository");
 });
 
 describe("a redirect", () => {

@@ -74,6 +74,49 @@ describe("a failure", () => {
     expect(gitFailure({ exitCode: 128, stdout: "", stderr })).toMatchObject({ code, reason });
   });
 
+  test.each([
+    [
+      "error: could not apply 1a2b3c4... Handle Connection refused and repository x not found\nCould not apply 1a2b3c4... Handle it",
+      "CONFLICT (content): Merge conflict in a\n",
+      "conflict",
+    ],
+    [
+      "error: could not apply 1a2b3c4... Please tell me who you are, 'x' already exists\n",
+      "CONFLICT (add/add): Merge conflict in No space left on device\n",
+      "conflict",
+    ],
+    ["error: could not apply 1a2b3c4... No space left on device, or returned error: 403\n", "", "conflict"],
+    ["error: pathspec 'No space left on device' did not match any file(s) known to git", "", "not_found"],
+    ["error: branch 'Authentication failed' not found.", "", "not_found"],
+    ["psql: error: Connection refused\nPlease tell me who you are", "", undefined],
+    ["remote: fatal: Unable to create 'x.lock': File exists\n ! [remote rejected] main -> main (hook)", "", undefined],
+    ["ERROR: Repository not found.\nfatal: Could not read from remote repository.", "", "not_found"],
+    ["ssh: connect to host h port 22: Connection refused\r\nfatal: Could not read from remote", "", "network"],
+  ])("%j, %j is %s, whatever commits, files, hooks and servers say", (stderr, stdout, reason) => {
+    expect(gitFailure({ exitCode: 1, stdout, stderr }).reason).toBe(reason);
+  });
+
+  test.each(["\r", "could not lock ", "\n", "repository ", "'", "error: ", "a://", "Receiving objects:  50% (1/2)\r"])(
+    "is told of any amount of %j",
+    (what) => {
+      const much = what.repeat((4 * 1024 * 1024) / what.length);
+      const stderr = `fatal: one\nremote: x${much}x\nfatal: repository 'https://h/' not found\n`;
+      const failure = gitFailure({ exitCode: 128, stdout: much, stderr });
+      expect(failure).toMatchObject({ code: "not_found", reason: "not_found" });
+      expect(failure.message).toMatch(/^git: fatal: one\n/);
+      expect(failure.message).toMatch(/fatal: repository 'https:\/\/h\/' not found$/);
+    },
+  );
+
+  test("shows no secret that is cut", () => {
+    const credentials = { username: "ada", password: "s3cret".repeat(20) };
+    for (let length = 1900; length < 2000; length += 1) {
+      const line = `${"x".repeat(length)} https://ada:other@h/ ${credentials.password}\n`;
+      const { message } = gitFailure({ exitCode: 1, stdout: "", stderr: line.repeat(100) }, credentials);
+      expect(message).not.toMatch(/s3|other/);
+    }
+  });
+
   test("that is told on standard output is a conflict too", () => {
     const stdout = "Auto-merging a\nCONFLICT (content): Merge conflict in a\n";
     const failure = gitFailure({ exitCode: 1, stdout, stderr: "" });
