@@ -162,7 +162,7 @@ function createGit(
   const locks = new KeyedLocks();
   return {
     repositories: new Repositories({ ...deps, program }),
-    servers: new Servers({ program }),
+    servers: new Servers({ program, locks }),
     workTree: new WorkTree({ program }),
     history: new History({ program }),
     stashes: new Stashes({ program }),

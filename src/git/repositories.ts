@@ -1,9 +1,10 @@
-import { lstat, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
 import { type Address, readAddress } from "./address.ts";
+import { exists } from "./exists.ts";
 import type { GitProgram } from "./git-program.ts";
 import { lookAt } from "./look.ts";
 import { literal } from "./pathspec.ts";
@@ -127,13 +128,4 @@ function cloneOptions({ branch, depth, filter, sparse, isRecursive }: CloneReque
     ...(isRecursive ? ["--recurse-submodules"] : []),
     ...(isRecursive && depth !== undefined ? ["--shallow-submodules"] : []),
   ];
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch {
-    return false; // or not to be seen: then git says why
-  }
 }

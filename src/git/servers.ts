@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import { SandboxError } from "../errors.ts";
+import type { KeyedLocks } from "../lib/keyed-locks.ts";
 import { bind } from "./address.ts";
 import { type Author, authorVariables, committerVariables } from "./author.ts";
+import { exists } from "./exists.ts";
 import type { GitProgram, GitUse } from "./git-program.ts";
 import { lookAt } from "./look.ts";
 import type { Head, RemoteAsking } from "./types.ts";
@@ -39,13 +42,17 @@ export interface PushRequest extends ServerRequest {
 }
 
 const DEFAULT_REMOTE = "origin";
+/** For putting files back as they were. */
+const UNDO_MS = 60_000;
 
 /** Repositories and the servers they are shared through. */
 export class Servers {
   readonly #program: GitProgram;
+  readonly #locks: KeyedLocks;
 
-  constructor(deps: { program: GitProgram }) {
+  constructor(deps: { program: GitProgram; locks: KeyedLocks }) {
     this.#program = deps.program;
+    this.#locks = deps.locks;
   }
 
   /** Fetches; files and branches stay as they are. @throws SandboxError */
@@ -62,25 +69,36 @@ export class Servers {
 
   /**
    * Fetches, then brings what is checked out up to date; hooks run in the second part alone, which has no credentials.
-   * @throws SandboxError non_fast_forward, conflict (which stays for the caller to resolve), dirty, identity_missing
+   * @throws SandboxError non_fast_forward, dirty, identity_missing, conflict: a merge's stays for the caller to resolve, a rebase
+   *   that does not come to its end is undone
    */
   async pull(request: PullRequest): Promise<Head> {
     const { strategy, author, path, user, signal } = request;
     const { remote, branch, from } = await this.#source(request);
     await this.#fetch({ ...request, remote }, [], branch);
-    const options = strategy === "rebase" ? ["rebase"] : ["merge", strategy === "merge" ? "--no-edit" : "--ff-only"];
-    const env = strategy === "rebase" ? committerVariables(author) : authorVariables(author);
-    await this.#program.use({ user, signal, cwd: path, env }, async (run) => {
-      try {
-        await run([...options, from]);
-      } catch (error) {
-        const isStuck = strategy === "rebase" && error instanceof SandboxError && error.reason === "identity_missing";
-        // Git notices it in the middle, where nothing is left that a caller could resolve.
-        if (isStuck) await run(["rebase", "--abort"]);
-        throw error;
-      }
-    });
+    if (strategy === "rebase") await this.#rebase(request, from);
+    else {
+      const options = strategy === "merge" ? "--no-edit" : "--ff-only";
+      const use = { user, signal, cwd: path, env: authorVariables(author) };
+      await this.#program.use(use, (run) => run(["merge", options, from]));
+    }
     return this.#head(request);
+  }
+
+  /** Whatever ends it in the middle, the caller included: nothing is left there that a call could not go on with. */
+  async #rebase({ path: cwd, user, signal, author }: PullRequest, from: string): Promise<void> {
+    const use = { user, signal, cwd, env: committerVariables(author) };
+    const folder = await this.#program.use(use, (run) => run(["rev-parse", "--absolute-git-dir"]));
+    using _turn = await this.#locks.lock(`rebase ${folder}`, signal); // else one undoes the other's
+    await refuseSecondRebase(folder.replace(/\n$/, ""));
+    try {
+      await this.#program.use(use, (run) => run(["rebase", from]));
+    } catch (error) {
+      const undoing = { ...use, signal: AbortSignal.timeout(UNDO_MS) };
+      // There may be none to undo; why it has failed says more.
+      await this.#program.use(undoing, (run) => run(["rebase", "--abort"])).catch(() => undefined);
+      throw error instanceof SandboxError && error.reason === "conflict" ? unlikeMerge(error) : error;
+    }
   }
 
   /** Sends commits. @throws SandboxError non_fast_forward when the server has others */
@@ -134,6 +152,23 @@ export class Servers {
     const url = await this.#program.use(use, (run) => run(["remote", "get-url", ...options, "--", remote]));
     return { ...use, onProgress, credentials: bind(credentials, url.trim()) };
   }
+}
+
+/** @throws SandboxError failed_precondition when somebody is in the middle of a rebase, which is his to end */
+async function refuseSecondRebase(folder: string): Promise<void> {
+  const states = await Promise.all(["rebase-merge", "rebase-apply"].map((name) => exists(join(folder, name))));
+  if (!states.includes(true)) return;
+  throw new SandboxError("failed_precondition", "a rebase, or git am, is not finished here", {
+    hint: "end it with a command, such as git rebase --continue or --abort: POST /v1/run",
+  });
+}
+
+function unlikeMerge(error: SandboxError): SandboxError {
+  return new SandboxError(error.code, error.message, {
+    reason: "conflict",
+    hint: "all is as it was: pull with strategy merge, or resolve it with commands: git rebase with POST /v1/run",
+    cause: error,
+  });
 }
 
 function checkedOut({ branch }: Head): string {

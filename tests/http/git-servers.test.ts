@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { formsOf, watchProcesses } from "../helpers/secret-search.ts";
+import { until } from "../helpers/daemon.ts";
 import { git, startGitServer } from "../helpers/git-server.ts";
 import { type Answer, ask, findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts";
 
@@ -55,6 +56,19 @@ async function addRemote(path: string, name: string, url: string): Promise<void>
   const config = ["config", "--file", join(path, ".git/config")];
   await git(place.folder, ...config, `remote.${name}.url`, url);
   await git(place.folder, ...config, `remote.${name}.fetch`, `+refs/heads/*:refs/remotes/${name}/*`);
+}
+
+const statusOf = async (path: string): Promise<object> => (await ask(place, `status?path=${path}&user=user`)).body;
+const isRebasing = (): boolean => existsSync(join(mine, ".git/rebase-merge"));
+const rebasingPull = (): object => ({ path: mine, strategy: "rebase", author: AUTHOR, credentials: SECRET });
+
+/** Both sides have a commit of the same line; `message` is of mine. */
+async function divergeOnLine(message: string): Promise<void> {
+  await commit(theirs, "line", `theirs ${clones}`);
+  await done("push", { path: theirs, credentials: SECRET });
+  write(mine, "line", `mine ${clones}`);
+  await done("add", { path: mine });
+  await done("commit", { path: mine, message, author: AUTHOR });
 }
 
 describe("push and pull", () => {
@@ -130,6 +144,52 @@ describe("push and pull", () => {
     expect(existsSync(join(mine, "more"))).toBe(true);
     await done("checkout", { path: mine, ref: "HEAD~1" });
     expect(await call("pull", { path: mine, remote: "fork", credentials: SECRET })).toMatchObject({ status: 409 });
+  });
+
+  describe("a rebase that does not come to its end", () => {
+    test.each(["Handle Connection refused and repository x not found", "*** Please tell me who you are. ***"])(
+      "is a conflict of %j, and undone",
+      async (message) => {
+        await divergeOnLine(message);
+        const before = await statusOf(mine);
+        const answer = await call("pull", rebasingPull());
+        expect(answer).toMatchObject({ status: 409, body: { reason: "conflict" } });
+        expect(answer.body["detail"]).toContain("Merge conflict in line");
+        expect(answer.body["hint"]).toContain("git rebase with POST /v1/run");
+        expect([isRebasing(), await statusOf(mine)]).toEqual([false, { ...before, behind: 1 }]);
+      },
+    );
+
+    test("is undone when its caller goes away", async () => {
+      await commit(theirs, "other", `theirs ${clones}`);
+      await done("push", { path: theirs, credentials: SECRET });
+      await commit(mine, "line", `mine ${clones}`);
+      const before = await statusOf(mine);
+      const hook = join(mine, ".git/hooks/prepare-commit-msg");
+      execFileSync("/bin/mkdir", ["-p", join(mine, ".git/hooks")]);
+      writeFileSync(hook, `#!/bin/sh\ntouch ${join(mine, ".git/hooked")}\nexec sleep 600\n`, { mode: 0o755 });
+      const leaving = new AbortController();
+      const body = JSON.stringify({ user: "user", ...rebasingPull() });
+      const asked = ask(place, "pull", {}, { body, signal: leaving.signal });
+      await until(() => existsSync(join(mine, ".git/hooked")));
+      expect(isRebasing()).toBe(true);
+      leaving.abort();
+      await expect(asked).rejects.toThrow();
+      await until(() => !isRebasing());
+      // The branch and its lock, if there is one still.
+      await until(async () => JSON.stringify(await statusOf(mine)) === JSON.stringify({ ...before, behind: 1 }));
+    });
+
+    test("is left to who has begun it with a command", async () => {
+      await divergeOnLine("mine");
+      await done("fetch", { path: mine, credentials: SECRET });
+      const command = "git -c user.name=Bob -c user.email=bob@example.com rebase origin/main";
+      await place.daemon.fetch(`/v1/run?user=user&cwd=${mine}`, { method: "POST", body: command });
+      expect(isRebasing()).toBe(true);
+      const answer = await call("pull", { ...rebasingPull(), branch: "main" });
+      expect(answer).toMatchObject({ status: 409, body: { hint: expect.stringContaining("--continue") as string } });
+      expect(isRebasing()).toBe(true);
+    });
   });
 
   test("a pull over changes that are not committed is refused", async () => {
