@@ -22,14 +22,16 @@ export async function runDoctor(config: Config): Promise<{ text: string; isHealt
     defaultDirectory: config.defaultWorkdir,
   });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
-  const registry = new KernelRegistry({
-    folder: join(config.root, "kernels"),
-    preparedFolder: config.preparedDir,
-    stagingFolder,
-    enabled: config.kernels,
-    launcher,
-    exec,
-  });
+  const registry = stack.use(
+    new KernelRegistry({
+      folder: join(config.root, "kernels"),
+      preparedFolder: config.preparedDir,
+      stagingFolder,
+      enabled: config.kernels,
+      launcher,
+      exec,
+    }),
+  );
   const tried = await tryPrograms(launcher, exec);
   const seen = await findCapabilities(launcher, exec);
   const capabilities = [...tried, ...seen.filter(({ name }) => tried.every((capability) => capability.name !== name))];

@@ -92,7 +92,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const runs = createRuns(stack, config, { launcher, oom, logsDir, log });
   const isLocked = !isLoopbackHost(config.host) && !config.isInsecure;
   const access = new Access({ token: config.token, isLocked });
-  const registry = createRegistry(config, stateDir, { launcher, exec });
+  const registry = stack.use(createRegistry(config, stateDir, { launcher, exec }));
   const processes = new Processes({ runs, exec, cachedLogin });
   const template = stack.use(createTemplate(config, { processes, runs, log }));
   const contexts = stack.use(createContexts({ registry, launcher, runs, exec, log }, stateDir, config));

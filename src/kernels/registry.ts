@@ -5,6 +5,7 @@ import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import { canReadAll, copyReadable } from "../host/permissions.ts";
 import type { Identity } from "../host/users.ts";
 import { type LanguageSpec, type Manifest, readManifests, type SparePolicy } from "./manifest.ts";
+import { PreparedFolders } from "./prepared-folders.ts";
 import { probeInterpreters, type Runtime } from "./probe.ts";
 import type { Environment } from "./types.ts";
 
@@ -45,15 +46,17 @@ interface Offer {
 const RETRY_MS = 10_000;
 
 /** Which languages there are, which of them work on this machine for the kernels' user, and how their kernels are started. */
-export class KernelRegistry {
+export class KernelRegistry implements Disposable {
   readonly #options: RegistryOptions;
   readonly #offers: ReadonlyMap<string, Offer>;
   readonly #runtimes = new Map<string, { found: Promise<Runtime>; at: number }>();
   readonly #folders = new Map<string, string>();
+  readonly #prepared: PreparedFolders;
   readonly #staged = new Set<string>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#prepared = new PreparedFolders(options.preparedFolder);
     const offers = readManifests(options.folder).flatMap((manifest) =>
       manifest.languages.map((spec) => ({ manifest, spec })),
     );
@@ -67,6 +70,10 @@ export class KernelRegistry {
         hint: `known: ${offers.map(({ spec }) => spec.name).join(", ")}`,
       });
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#prepared[Symbol.dispose]();
   }
 
   /** All languages, in order of their kernels' names. */
@@ -173,7 +180,7 @@ export class KernelRegistry {
     const known = this.#runtimes.get(key);
     if (known) return known.found;
     const { launcher, exec } = this.#options;
-    const prepared = this.#preparedFolder(manifest);
+    const prepared = this.#prepared.of(manifest.kernel);
     const found = probeInterpreters({
       interpreters: manifest.interpreters.map((text) =>
         text.replaceAll("{prepared}", prepared).replaceAll("{execPath}", process.execPath),
@@ -191,13 +198,9 @@ export class KernelRegistry {
 
   #placeholders(manifest: Manifest, user: Identity, interpreter: string): (text: string) => string {
     const folder = this.#readableFolder(manifest, user);
-    const prepared = this.#preparedFolder(manifest);
+    const prepared = this.#prepared.of(manifest.kernel);
     return (text) =>
       text.replaceAll("{interpreter}", interpreter).replaceAll("{folder}", folder).replaceAll("{prepared}", prepared);
-  }
-
-  #preparedFolder({ kernel }: Manifest): string {
-    return join(this.#options.preparedFolder, kernel);
   }
 
   /** The kernel's folder where `user` can read it; looked at once, so that a running kernel's stays where it is. */

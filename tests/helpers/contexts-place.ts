@@ -60,14 +60,16 @@ export class ContextsPlace implements AsyncDisposable {
     const { exec, root } = this;
     const log = this.#logger();
     const launcher = this.#stack.use(new Launcher({ shimPath: join(REPOSITORY, "dist", "guestd-shim") }));
-    const registry = new KernelRegistry({
-      folder: join(root, "kernels"),
-      preparedFolder: join(root, "prepared"),
-      stagingFolder: join(root, "staging"),
-      enabled: undefined,
-      launcher,
-      exec,
-    });
+    const registry = this.#stack.use(
+      new KernelRegistry({
+        folder: join(root, "kernels"),
+        preparedFolder: join(root, "prepared"),
+        stagingFolder: join(root, "staging"),
+        enabled: undefined,
+        launcher,
+        exec,
+      }),
+    );
     const runs = this.#stack.use(
       new Runs({
         oom: new OomWatch(),
