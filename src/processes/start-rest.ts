@@ -82,18 +82,28 @@ const FEED = { ...START, summary: "Run ?cmd= with the body as its standard input
 
 async function start(c: EdgeContext, processes: Processes, idempotent: IdempotentStarts): Promise<Response> {
   const query = parseQuery(c, contract.RunQuery);
-  const key = c.req.header("idempotency-key");
+  const key = readKey(c);
   // A body that decides whether two requests are the same has to be known before anything starts.
   const isStreamed = query.cmd !== undefined && key === undefined;
   const body = isStreamed ? Buffer.alloc(0) : await readBody(c.env.incoming, MAX_BODY_BYTES);
   const wanted = readWanted(c, query, body, isStreamed);
-  const fingerprint = [c.req.method, c.req.url, c.req.header("content-type") ?? "", wanted.request.user ?? "", body];
+  // Not the host: a retry may reach the same sandbox by another name.
+  const { pathname, search } = new URL(c.req.url);
+  const target = pathname + search;
+  const fingerprint = [c.req.method, target, c.req.header("content-type") ?? "", wanted.request.user ?? "", body];
   const run = await idempotent.once(key, fingerprint, async () => {
     const started = await processes.start(wanted.request);
     feed(started, wanted, isStreamed ? c : undefined, query.cmd === undefined ? undefined : body);
     return started;
   });
   return answer(c, run, query, wanted.isBackground);
+}
+
+/** @throws SandboxError invalid_argument for an empty one, which would be one key for all whose variable is not set */
+function readKey(c: EdgeContext): string | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key === "") throw new SandboxError("invalid_argument", "Idempotency-Key is empty", { hint: "leave it out" });
+  return key;
 }
 
 function readWanted(c: EdgeContext, query: Query, body: Buffer, isStreamed: boolean): Wanted {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -224,6 +224,25 @@ describe("a start that is repeated with its key", () => {
     const mismatch = await ask(daemon.url, { ...plainStart(), body: "true" });
     expect([mismatch.status, JSON.parse(mismatch.body)]).toMatchObject([422, { reason: "idempotency_mismatch" }]);
     expect(readFileSync(started, "utf8")).toBe("started\n");
+  });
+
+  test("is the same start by whatever name it has reached the sandbox", async () => {
+    await using daemon = await startTestDaemon();
+    writeFileSync(go, "");
+    const first = await ask(daemon.url, plainStart());
+    const { port } = new URL(daemon.url);
+    const again = await ask(daemon.url, { ...plainStart(), headers: { ...KEYED, Host: `localhost:${port}` } });
+    expect([again.runId, again.body === output]).toEqual([first.runId, true]);
+    expect(readFileSync(started, "utf8")).toBe("started\n");
+    const other = await ask(daemon.url, { ...plainStart(), path: "/v1/run?status=1" });
+    expect(other.status).toBe(422);
+  });
+
+  test("has a key that is not empty", async () => {
+    await using daemon = await startTestDaemon();
+    const refused = await ask(daemon.url, { ...plainStart(), headers: { "Idempotency-Key": "" } });
+    expect([refused.status, JSON.parse(refused.body)]).toMatchObject([400, { code: "invalid_argument" }]);
+    expect(existsSync(started)).toBe(false);
   });
 
   test("when its run was removed is no start either", async () => {
