@@ -1,4 +1,5 @@
 import { delay } from "../lib/abort.ts";
+import { awakeClock } from "../lib/awake-clock.ts";
 import type { Logger } from "../log.ts";
 import type { MetadataService } from "./metadata-service.ts";
 import type { SandboxIdentity } from "./sandbox-identity.ts";
@@ -34,9 +35,9 @@ export class IdentityPoll implements AsyncDisposable {
 
   /** Never rejects. */
   async #run(stop: AbortSignal): Promise<void> {
-    const deadline = performance.now() + LIMIT_MS;
+    const deadline = awakeClock.now() + LIMIT_MS;
     let failure = "";
-    for (let pauseMs = FIRST_PAUSE_MS; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
+    for (let pauseMs = FIRST_PAUSE_MS; awakeClock.now() < deadline; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
       try {
         const ids = await this.#service.read(stop);
         // What was asked for before a newer call may be of the sandbox that this one is a copy of.

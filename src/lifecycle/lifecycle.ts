@@ -38,10 +38,10 @@ export interface LifecycleDeps {
   thaw: () => Promise<FreezeAudit | undefined>;
 }
 
-/** Initialisation by a control plane: one call at a time, repeatable, the token once and for all. */
+/** Initialisation by a control plane: repeatable, the token once and for all; one call at a time changes the machine. */
 export class Lifecycle {
   readonly #deps: LifecycleDeps;
-  readonly #mutex = new Mutex();
+  readonly #machineTurn = new Mutex();
   #newestNs = -1n;
   #isInitialized = false;
 
@@ -63,12 +63,13 @@ export class Lifecycle {
    * Applies `request` unless it is stale; checks everything before changing anything. Whoever may call it thaws what is frozen,
    * whatever becomes of the rest.
    * @returns what the thaw has found, if anything was frozen
-   * @throws SandboxError unauthenticated (token), invalid_argument (variables, certificates), unavailable when `signal` aborts in the queue or
-   * the metadata service gives no answer; as {@link Machine.apply} has it, when all else is applied
+   * @throws SandboxError unauthenticated (token), invalid_argument (variables, certificates), unavailable when the metadata
+   * service gives no answer; unavailable (`signal` has aborted in the queue) or as {@link Machine.apply} has it, when all else is applied
    */
   async initialize(request: InitRequest, signal: AbortSignal): Promise<FreezeAudit | undefined> {
-    using _lock = await this.#acquire(signal);
-    await this.#authorize(request.accessToken, signal);
+    const hash = await this.#firstTokenHash(signal);
+    this.#deps.access.checkInitialize(request.accessToken, hash);
+    // Nothing of this waits for another call: that one may be mounting volumes, which waits for the thaw.
     let changes: MachineRequest | undefined;
     let audit: FreezeAudit | undefined;
     try {
@@ -76,8 +77,8 @@ export class Lifecycle {
     } finally {
       audit = await this.#deps.thaw();
     }
-    // Last, since it may take long and fail: a call that is repeated finds the rest as it wants it. What it starts would wait for the thaw.
-    if (changes) await this.#deps.machine.apply(changes);
+    // Last, since it may take long and fail: a call that is repeated finds the rest as it wants it.
+    if (changes) await this.#changeMachine(changes, signal);
     this.#isInitialized = true;
     return audit;
   }
@@ -101,19 +102,20 @@ export class Lifecycle {
   }
 
   /** The metadata service is only asked about a first token: nothing changes or clears one. */
-  async #authorize(token: string | undefined, signal: AbortSignal): Promise<void> {
+  async #firstTokenHash(signal: AbortSignal): Promise<string | undefined> {
     const { access, metadata } = this.#deps;
-    const isFirst = access.state !== "token";
-    const hash = isFirst && metadata ? (await metadata.read(signal)).accessTokenHash : undefined;
-    access.checkInitialize(token, hash);
+    return access.state !== "token" && metadata ? (await metadata.read(signal)).accessTokenHash : undefined;
   }
 
-  async #acquire(signal: AbortSignal): Promise<Disposable> {
+  async #changeMachine(changes: MachineRequest, signal: AbortSignal): Promise<void> {
+    let turn: Disposable;
     try {
-      return await this.#mutex.lock(signal);
+      turn = await this.#machineTurn.lock(signal);
     } catch (error) {
       throw new SandboxError("unavailable", "the caller went away while another /init was running", { cause: error });
     }
+    using _turn = turn;
+    await this.#deps.machine.apply(changes);
   }
 
   /** A call without a time is always fresh; one as old as the newest is a repetition and applied again. */

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request, type RequestOptions } from "node:http";
 import { SandboxError } from "../errors.ts";
+import { limitedSignal } from "../lib/abort.ts";
 import type { SandboxIds } from "./sandbox-identity.ts";
 
 /** What the platform that runs this micro VM says of it. */
@@ -23,13 +24,13 @@ export class MetadataService {
 
   /** @throws SandboxError unavailable when it gives no answer that can be read; the signal's reason when that aborts */
   async read(signal: AbortSignal): Promise<Metadata> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    using limit = limitedSignal(signal, ANSWER_MS);
     try {
-      const token = await ask(`${this.#base}/latest/api/token`, limit, {
+      const token = await ask(`${this.#base}/latest/api/token`, limit.signal, {
         method: "PUT",
         headers: { "X-metadata-token-ttl-seconds": String(TOKEN_SECONDS) },
       });
-      const text = await ask(`${this.#base}/`, limit, {
+      const text = await ask(`${this.#base}/`, limit.signal, {
         headers: { "X-metadata-token": token.trim(), Accept: "application/json" },
       });
       return metadataOf(JSON.parse(text));

@@ -9,15 +9,18 @@ export interface MetadataServer extends AsyncDisposable {
   content: unknown;
   /** `PUT /latest/api/token`, in order. */
   readonly requests: string[];
+  /** Takes requests and does not answer them. */
+  isSilent: boolean;
 }
 
 /** A metadata service as Firecracker's, on loopback: it answers who has fetched a token before. */
 export async function startMetadataServer(content?: unknown): Promise<MetadataServer> {
   const tokens = new Set<string>();
   const requests: string[] = [];
-  const state = { content };
+  const state = { content, isSilent: false };
   const server = createServer(({ method, url, headers }, answer) => {
     requests.push(`${method} ${url}`);
+    if (state.isSilent) return;
     if (method === "PUT" && url === "/latest/api/token" && headers["x-metadata-token-ttl-seconds"] === "60") {
       const token = randomUUID();
       tokens.add(token);

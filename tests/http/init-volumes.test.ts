@@ -16,7 +16,8 @@ import { post } from "../helpers/native-runs.ts";
 
 /**
  * A machine whose `mount` is a script: it notes its arguments and environment, and enters what it was asked for into the list of mounts;
- * for a server called `broken` it fails, for one called `silent` it never ends.
+ * for a server called `broken` it fails, for one called `silent` it never ends, for
+ * one called `slow` it waits for the file `go on`.
  */
 class Place implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "guestd-volumes-"));
@@ -35,6 +36,7 @@ for argument; do printf '%s\\n' "$argument"; done >> '${folder}/arguments'
 echo >> '${folder}/arguments'
 case $6 in
   broken:*) echo 'mount.nfs: some words' >&2; echo 'mount.nfs: access denied by server' >&2; exit 32 ;;
+  slow:*) echo $$ > '${folder}/pid'; until [ -e '${folder}/go on' ]; do sleep 0.01; done ;;
   silent:*) echo $$ > '${folder}/pid'; exec sleep 600 ;;
 esac
 printf '2 1 0:2 / %s rw - nfs %s rw\\n' "$(printf '%s' "$7" | sed 's/ /\\\\040/g')" "$6" >> '${mounts}'
@@ -139,6 +141,21 @@ test("a mount that does not end is ended when the time is over, and /init goes o
   const pid = Number(readFileSync(join(place.folder, "pid"), "utf8"));
   await until(() => !existsSync(`/proc/${pid}`));
   expect(await place.mount(["server:/b", "b"])).toEqual([204, ""]);
+});
+
+test("an /init thaws also while another one is mounting volumes, which are frozen with all else", async () => {
+  await using place = await Place.make();
+  const first = place.mount(["slow:/a", "a"], ["server:/b", "b"]);
+  await until(() => existsSync(join(place.folder, "pid")));
+  const frozen = await place.daemon.fetch("/freeze?maxWaitMs=5000", { method: "POST" });
+  expect(await frozen.json()).toMatchObject({ frozen: 1, notFrozen: 0 });
+  writeFileSync(join(place.folder, "go on"), "");
+  const second = place.mount(["server:/c", "c"]);
+  expect([await first, await second]).toEqual([
+    [204, ""],
+    [204, ""],
+  ]);
+  expect(place.calls.map((call) => call[5])).toEqual(["slow:/a", "server:/b", "server:/c"]);
 });
 
 test("a machine without mount says so", async () => {

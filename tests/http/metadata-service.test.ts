@@ -103,6 +103,20 @@ describe("the hash of the token in a metadata service", () => {
     expect(await init(daemon, { accessToken: "old" })).toEqual([204, ""]);
   });
 
+  test("is asked for by many at once, and who may not call keeps nobody waiting", async () => {
+    await using service = await startMetadataServer({ ...IDS, accessTokenHash: hashOf("right") });
+    await using daemon = await start(service);
+    service.isSilent = true;
+    let isOver = false;
+    const strangers = Array.from({ length: 3 }, () => init(daemon, { accessToken: "wrong" }));
+    void Promise.race(strangers).then(() => (isOver = true));
+    await until(() => service.requests.length === 3);
+    service.isSilent = false;
+    expect(await init(daemon, { accessToken: "right" })).toEqual([204, ""]);
+    expect(isOver).toBe(false);
+    expect((await Promise.all(strangers)).map(([status]) => status)).toEqual([503, 503, 503]);
+  });
+
   test("of nothing lets in who brings none", async () => {
     await using service = await startMetadataServer({ ...IDS, accessTokenHash: hashOf("") });
     await using daemon = await start(service);
