@@ -40,6 +40,8 @@ function valuesOf({ kind, unit, min, max, choices, items, allowsOff }: ConfigFie
       return `0 to 65535${allowsOff ? ", or `off`" : ""}`;
     case "list":
       return items ? `list of ${items.says}` : `list of ${unit ?? "text"}`;
+    case "variables":
+      return "variables, `NAME=VALUE`";
     case "text":
       return unit ?? "text";
   }

@@ -2,7 +2,7 @@
 export interface ConfigField {
   flag: string;
   env: string;
-  kind: "text" | "flag" | "list" | "integer" | "choice" | "port";
+  kind: "text" | "flag" | "list" | "integer" | "choice" | "port" | "variables";
   help: string;
   default: unknown;
   /** Shown instead of the default's own text. */

@@ -6,11 +6,12 @@ export const CONFIG_FILE = "/etc/guestd.json";
 
 /**
  * Settings of a file: an object with the names of flags, without their dashes in front. A missing file is none if it `isOptional`.
+ * Those in `maps` are objects themselves, and come as `NAME=VALUE`.
  * @throws Error that says what is wrong with it
  */
 export function readConfigFile(
   path: string,
-  { isOptional }: { isOptional: boolean },
+  { isOptional, maps }: { isOptional: boolean; maps: ReadonlySet<string> },
 ): Record<string, string | string[]> {
   let text: string;
   try {
@@ -23,7 +24,9 @@ export function readConfigFile(
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw new Error(`${path} must hold an object, as {"start-cmd": "…"}`);
   }
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, settingOf(name, value, path)]));
+  const read = (name: string, value: unknown): string | string[] =>
+    maps.has(name) ? mapOf(name, value, path) : settingOf(name, value, path);
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, read(name, value)]));
 }
 
 function parse(text: string, path: string): unknown {
@@ -35,6 +38,15 @@ function parse(text: string, path: string): unknown {
 }
 
 const isPlain = (item: unknown): boolean => ["string", "number", "boolean"].includes(typeof item);
+
+function mapOf(name: string, value: unknown, path: string): string[] {
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  const entries = isMap ? Object.entries(value) : [];
+  if (isMap && entries.every(([key, item]) => !key.includes("=") && isPlain(item))) {
+    return entries.map(([key, item]) => `${key}=${item}`);
+  }
+  throw new Error(`${path}: ${JSON.stringify(name)} must be an object of names and values`);
+}
 
 function settingOf(name: string, value: unknown, path: string): string | string[] {
   if (Array.isArray(value) && value.every(isPlain)) return value.map(String);

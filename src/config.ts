@@ -29,6 +29,8 @@ export interface Config extends ConfigValues {
   preparedDir: string;
   /** Proxies and certificates that we were started with. */
   networkEnv: Readonly<Record<string, string>>;
+  /** What every program gets of the image's variables. */
+  imageEnv: Readonly<Record<string, string>>;
   /** The search path we were started with. */
   path: string | undefined;
 }
@@ -72,6 +74,7 @@ export function readConfig(source: ConfigSource): Readonly<Config> {
     logFormat: values.logFormat ?? (source.isTerminal ? "text" : "json"),
     preparedDir: values.preparedDir ?? defaultPreparedDir(source.env),
     networkEnv: networkEnv(source.env),
+    imageEnv: { ...passedEnv(values.passEnv, source.env), ...values.env },
     path: source.env["PATH"],
   });
 }
@@ -85,6 +88,14 @@ function defaultPreparedDir(env: Record<string, string | undefined>): string {
 /** Path of the socket file that an address of `--listen` names. */
 export function socketPath(address: string): string {
   return address.slice("unix:".length);
+}
+
+/** Those of our own variables that programs get: none but what is named. */
+function passedEnv(
+  names: readonly string[],
+  env: Record<string, string | undefined>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
 /** The text of `--help`. */
@@ -121,11 +132,13 @@ export function readVersion(root: string): string {
   return manifest.version;
 }
 
+const REPEATABLE: ReadonlySet<ConfigField["kind"]> = new Set(["list", "variables"]);
+
 function readFlags(argv: readonly string[]): Record<string, string | boolean | (string | boolean)[] | undefined> {
   const options = Object.fromEntries(
     Object.values(CONFIG_FIELDS).map(({ flag, kind }) => [
       flag,
-      { type: kind === "flag" ? ("boolean" as const) : ("string" as const), multiple: kind === "list" },
+      { type: kind === "flag" ? ("boolean" as const) : ("string" as const), multiple: REPEATABLE.has(kind) },
     ]),
   );
   try {
@@ -157,17 +170,20 @@ function readValue(field: ConfigField, { flags, env, file }: Given): unknown {
 
 function checked(field: ConfigField, name: string, raw: string | string[]): unknown {
   const { value, fault } = readField(field, raw);
-  if (fault !== undefined) throw new UsageError(`${name}: ${fault}, got ${JSON.stringify(raw)}`);
-  return value;
+  if (fault === undefined) return value;
+  const got = field.kind === "variables" ? "" : `, got ${JSON.stringify(raw)}`;
+  throw new UsageError(`${name}: ${fault}${got}`);
 }
 
 /** Settings of the image, where it has any. A file that names one that there is not has a typing error in it, and so has the name of a file that is not there. */
 function readFile(env: Record<string, string | undefined>): Record<string, string | string[]> {
   const named = env["GUESTD_CONFIG"];
   const path = named || CONFIG_FILE;
-  const known = new Set(Object.values(CONFIG_FIELDS).map(({ flag }) => flag));
+  const fields = Object.values(CONFIG_FIELDS);
+  const known = new Set(fields.map(({ flag }) => flag));
+  const maps = new Set(fields.flatMap(({ kind, flag }) => (kind === "variables" ? [flag] : [])));
   try {
-    const settings = readConfigFile(path, { isOptional: !named });
+    const settings = readConfigFile(path, { isOptional: !named, maps });
     const unknown = Object.keys(settings).find((name) => !known.has(name));
     if (unknown !== undefined)
       throw new Error(`${path}: there is no setting ${JSON.stringify(unknown)}; see guestd --help`);

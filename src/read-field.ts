@@ -1,4 +1,5 @@
 import type { ConfigField } from "./config-field.ts";
+import { checkEnvironment } from "./host/env.ts";
 
 const TRUE = new Set(["true", "1", "yes", "on"]);
 const FALSE = new Set(["false", "0", "no", "off"]);
@@ -6,6 +7,7 @@ const FALSE = new Set(["false", "0", "no", "off"]);
 /** Reads one value; `fault` says what it should have been. */
 export function readField(field: ConfigField, raw: string | readonly string[]): { value?: unknown; fault?: string } {
   if (field.kind === "list") return readList(field, raw);
+  if (field.kind === "variables") return readVariables(raw);
   if (typeof raw !== "string") return { fault: "must be one value, not a list" };
   const text = raw;
   if (field.kind === "text") return readText(field, text);
@@ -35,4 +37,19 @@ function readList({ items }: ConfigField, raw: string | readonly string[]): { va
     .map((text) => text.trim())
     .filter(Boolean);
   return items && !value.every((item) => items.match.test(item)) ? { fault: `must be ${items.says}` } : { value };
+}
+
+/** Values are secrets perhaps: a fault names variables only. */
+function readVariables(raw: string | readonly string[]): { value?: unknown; fault?: string } {
+  const lines = typeof raw === "string" ? raw.split("\n").filter(Boolean) : raw;
+  if (!lines.every((line) => line.indexOf("=") > 0)) return { fault: "must be NAME=VALUE" };
+  const value = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
+  try {
+    checkEnvironment(value);
+    return { value };
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : String(error) };
+  }
 }

@@ -78,12 +78,8 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const logsDir = join(stateDir, "logs");
   mkdirSync(logsDir, { recursive: true, mode: 0o700 });
   const users = new Users();
-  const exec = new ExecContext({
-    users,
-    path: programPath(config.path),
-    defaultUser: config.defaultUser,
-    defaultDirectory: config.defaultWorkdir,
-  });
+  const { defaultUser, defaultWorkdir: defaultDirectory, imageEnv } = config;
+  const exec = new ExecContext({ users, path: programPath(config.path), defaultUser, defaultDirectory, imageEnv });
   const identity = createIdentity(stack, config, { exec, log });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
@@ -196,8 +192,8 @@ function createRights(stack: AsyncDisposableStack, config: Config, log: Logger):
 }
 
 function createTemplate(config: Config, deps: { processes: Processes; runs: Runs; log: Logger }): Template {
-  const { startCommand, readyCommand, startRestart: restart } = config;
-  return new Template({ ...deps, shell: loginShellCommand, startCommand, readyCommand, restart });
+  const { startCommand, readyCommand, startRestart: restart, startWorkdir: directory } = config;
+  return new Template({ ...deps, shell: loginShellCommand, directory, startCommand, readyCommand, restart });
 }
 
 function createPorts(

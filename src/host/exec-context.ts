@@ -31,18 +31,21 @@ export class ExecContext {
   #defaultDirectory: string | undefined;
   #internalEnv: Environment;
   #globalEnv: Environment = {};
+  readonly #imageEnv: Environment;
 
   constructor(options: {
     users: Users;
     path: string;
     defaultUser?: string | undefined;
     defaultDirectory?: string | undefined;
+    imageEnv?: Environment;
     internalEnv?: Environment;
   }) {
     this.users = options.users;
     this.path = options.path;
     this.#defaultUser = options.defaultUser;
     this.#defaultDirectory = options.defaultDirectory;
+    this.#imageEnv = options.imageEnv ?? {};
     this.#internalEnv = options.internalEnv ?? {};
   }
 
@@ -59,9 +62,9 @@ export class ExecContext {
     return this.#defaultDirectory;
   }
 
-  /** Variables of every program: guestd's own (which nothing in `global` overrides) and those set by `/init`. */
+  /** Variables of every program: those of the image, those set by `/init`, which win over them, and guestd's own, which win over all. */
   get globalEnv(): Environment {
-    return { ...this.#globalEnv, ...this.#internalEnv };
+    return { ...this.#imageEnv, ...this.#globalEnv, ...this.#internalEnv };
   }
 
   setDefaultUser(name: string): void {

@@ -8,6 +8,8 @@ export interface ImageCommandsOptions {
   runs: Runs;
   /** How a command line is run: program and arguments. */
   shell: (commandLine: string) => { cmd: string; args: readonly string[] };
+  /** Where they run; the usual place unless given. */
+  directory?: string | undefined;
 }
 
 /** What is told of a command's output when it fails: its last bytes. */
@@ -26,9 +28,9 @@ export class ImageCommands {
    * @throws SandboxError
    */
   async start(commandLine: string, { tag, wallMs }: { tag: string; wallMs?: number }): Promise<Run> {
-    const { processes, shell } = this.#options;
+    const { processes, shell, directory: cwd } = this.#options;
     await this.forgetUnstarted(tag);
-    const nothing = { envs: {}, cwd: undefined, user: undefined, hasStdin: false };
+    const nothing = { envs: {}, cwd, user: undefined, hasStdin: false };
     const deadlines = wallMs === undefined ? undefined : { wallMs };
     return processes.start({ ...shell(commandLine), ...nothing, tag, deadlines });
   }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -126,8 +126,51 @@ describe("the image's file", () => {
     expect(await (await daemon.fetch(`/v1/runs/${info.template.run}/log`)).text()).toBe("from the file\n");
   });
 
+  test("says what every program gets, and where the start command runs", async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-template-"));
+    chmodSync(folder.path, 0o755);
+    const file = join(folder.path, "guestd.json");
+    const startWorkdir = join(folder.path, "app");
+    mkdirSync(startWorkdir);
+    const settings = { env: { NODE_ENV: "production", PORT: 3000 }, "pass-env": ["DATABASE_URL"] };
+    const commands = {
+      "start-workdir": startWorkdir,
+      "start-cmd": "pwd; env",
+      "ready-cmd": `test $PWD = ${startWorkdir}`,
+    };
+    writeFileSync(file, JSON.stringify({ ...settings, ...commands }));
+    const token = "template-token-0123456789";
+    await using daemon = await start({ GUESTD_CONFIG: file, DATABASE_URL: "db", OTHER: "x", GUESTD_TOKEN: token });
+    const headers = { "X-Access-Token": token };
+    const get = async (path: string, init: RequestInit = {}): Promise<string> =>
+      (await daemon.fetch(path, { ...init, headers })).text();
+    await until(async () => (await ready(daemon)) === 204);
+    const { template: told } = JSON.parse(await get("/v1/info")) as { template: Template };
+    const [first, ...variables] = (await get(`/v1/runs/${told.run}/log?follow=1`)).trim().split("\n");
+    expect(first).toBe(startWorkdir);
+    expect(variables).toEqual(expect.arrayContaining(["NODE_ENV=production", "PORT=3000", "DATABASE_URL=db"]));
+    expect(variables.join()).not.toMatch(/OTHER|GUESTD|template-token/);
+    const echo = "echo $NODE_ENV $PORT $DATABASE_URL";
+    expect(await get("/v1/run", { method: "POST", body: echo })).toBe("production 3000 db\n");
+    const init = JSON.stringify({ accessToken: token, envVars: { PORT: "4000" } });
+    expect((await daemon.fetch("/init", { method: "POST", headers, body: init })).status).toBe(204);
+    expect(await get("/v1/run", { method: "POST", body: echo })).toBe("production 4000 db\n");
+    const body = JSON.stringify({ cmd: "sh", args: ["-c", echo], envs: { PORT: "5000" } });
+    const answer = await daemon.fetch("/v1/run", {
+      method: "POST",
+      headers: { ...headers, "Content-Type": "application/json" },
+      body,
+    });
+    expect(await answer.text()).toBe("production 5000 db\n");
+    expect(JSON.parse(await get("/envs"))).toMatchObject({ NODE_ENV: "production", PORT: "4000" });
+  });
+
   test.each([
     ["{", /is not JSON/],
+    ['{"env": ["A=1"]}', /"env" must be an object/],
+    ['{"env": {"A=B": "1"}}', /"env" must be an object/],
+    ['{"env": {"A": {}}}', /"env" must be an object/],
+    ['{"env": {"A": "hidden\\u0000"}}', /^(?!.*hidden).*"A" contains a NUL/],
     ["[]", /must hold an object/],
     ['{"start-comand": "x"}', /no setting "start-comand"/],
     ['{"start-cmd": {}}', /"start-cmd" must be a text/],

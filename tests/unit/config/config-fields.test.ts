@@ -34,6 +34,11 @@ function samples(field: ConfigField): [text: string, value: unknown][] {
       ];
     case "flag":
       return [["true", true]];
+    case "variables":
+      return [
+        ["A=1", { A: "1" }],
+        ["B=x=y, z", { B: "x=y, z" }],
+      ];
     case "list": {
       // The only list whose members have a form is one of socket files.
       const [a, b, c] = ["a", "b", "c"].map((item) => (field.items ? `unix:/${item}` : item));
@@ -92,6 +97,29 @@ describe.each(FIELDS.filter(([, { kind }]) => kind !== "flag" && kind !== "list"
 test("a list's flag wins over its variable and may be repeated", () => {
   const argv = ["--allowed-host", "a", "--allowed-host=b,c"];
   expect(read(argv, { GUESTD_ALLOWED_HOST: "d" }).allowedHosts).toEqual(["a", "b", "c"]);
+});
+
+describe("variables of programs", () => {
+  test("stand one a line in a variable, and each in a flag of its own, which may have lines", () => {
+    expect(read([], { GUESTD_ENV: "A=1\n\nB=2\n" }).imageEnv).toEqual({ A: "1", B: "2" });
+    expect(read(["--env", "A=1\n2", "--env=B="]).imageEnv).toEqual({ A: "1\n2", B: "" });
+  });
+
+  test("are passed on by name, where there are such, and what is set wins", () => {
+    const env = { DATABASE_URL: "db", JAVA_HOME: "/java", SECRET: "s", GUESTD_PASS_ENV: "DATABASE_URL,JAVA_HOME,NONE" };
+    expect(read(["--env=JAVA_HOME=/other"], env).imageEnv).toEqual({ DATABASE_URL: "db", JAVA_HOME: "/other" });
+  });
+
+  test.each(["GUESTD_TOKEN", "A,GUESTD_TOKEN_FILE"])("guestd's own are not passed on: %s", (names) => {
+    expect(fault([`--pass-env=${names}`])).toContain("none of them guestd's");
+  });
+
+  test.each(["hidden", "=hidden", `A=${"hidden".repeat(30_000)}`])("a fault tells no value: %#", (text) => {
+    expect(fault([], { GUESTD_ENV: text })).toMatch(
+      /^GUESTD_ENV: (must be NAME=VALUE|environment variable "A" is longer)/,
+    );
+    expect(fault([], { GUESTD_ENV: text })).not.toContain("hidden");
+  });
 });
 
 test("of a flag that is given twice the last one counts", () => {
