@@ -79,10 +79,28 @@ describe.each(TARGETS)("the %s image", (target) => {
     expect((await fetch(url, { headers: { "X-Access-Token": TOKEN } })).status).toBe(200);
   });
 
-  test("does without a token what needs none, until it is given one", async () => {
+  test("is locked without a token until the first /init brings one", async () => {
     await using locked = await startContainer(tag);
     await until(async () => (await health(locked)) === 204, 30_000);
-    expect((await fetch(`${api(locked)}/v1/info`)).status).toBe(401);
+    const url = `${api(locked)}/v1/info`;
+    const headers = { "X-Access-Token": TOKEN };
+    expect((await fetch(url, { headers })).status).toBe(401);
+    const init = { method: "POST", body: JSON.stringify({ accessToken: TOKEN }) };
+    expect((await fetch(`${api(locked)}/init`, init)).status).toBe(204);
+    expect((await fetch(url, { headers })).status).toBe(200);
+    expect((await fetch(url)).status).toBe(401);
+  });
+
+  test("says how it is started, where it listens and how it is", async () => {
+    expect(settingsOf(tag)).toMatchObject({
+      Entrypoint: ["/opt/guestd/bin/tini", "--", GUESTD],
+      ExposedPorts: { "49983/tcp": {}, "49999/tcp": {} },
+      WorkingDir: "/home/user",
+      StopSignal: "SIGTERM",
+    });
+    const [kind, ...check] = settingsOf(tag).Healthcheck.Test;
+    expect([kind, await container.exec(check, { user: "user" })]).toEqual(["CMD", "ok\n"]);
+    await expect(container.exec([...check, "--port", "1"])).rejects.toThrow(/ended with 1: /);
   });
 
   test("starts what its template says, tells when it is ready, and which ports open, to curl and to the SDKs", async () => {
@@ -128,7 +146,7 @@ describe.each(TARGETS)("the %s image", (target) => {
     const words = unwanted.flatMap((needle) => ["-e", needle]);
     const { stdout, status } = spawnSync("grep", ["-rlaF", ...words, ...searched(root)], { encoding: "utf8" });
     expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
-    const { stdout: settings } = spawnSync("buildah", ["inspect", "--type", "image", tag], { encoding: "utf8" });
+    const settings = inspect(tag);
     expect(settings).toContain(GUESTD);
     expect(unwanted.filter((needle) => settings.includes(needle))).toEqual([]);
   });
@@ -172,6 +190,16 @@ async function health(container: Container): Promise<number> {
     ({ status }) => status,
     () => 0,
   );
+}
+
+/** All that buildah knows of an image, with its history. */
+const inspect = (tag: string): string =>
+  execFileSync("buildah", ["inspect", "--type", "image", tag], { encoding: "utf8" });
+
+/** What its Dockerfile says to whoever runs it. */
+function settingsOf(tag: string): { Healthcheck: { Test: string[] } } {
+  const image = JSON.parse(inspect(tag)) as { Docker: { config: { Healthcheck: { Test: string[] } } } };
+  return image.Docker.config;
 }
 
 /** Languages whose drivers there are. */
