@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
-import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { errnoName } from "../errors.ts";
 
 /* Files of the system's that other programs read at any time, and that may be anything: a link, or mounted into a container on their own. */
@@ -51,11 +51,26 @@ async function replaceInOneStep(target: string, bytes: Buffer, before: Stats | u
   }
 }
 
-/** All bytes first and the cut after them, so that no reader finds the file empty. */
+/**
+ * What is longer comes first, since that may find the disk full, and can be undone; what is shorter is filled up with empty lines before
+ * the cut, so that no reader finds the file empty, or an old line's end.
+ */
 async function overwrite(target: string, bytes: Buffer): Promise<void> {
   await using file = await open(target, "r+");
-  let at = 0;
-  while (at < bytes.length) at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
+  const { size } = await file.stat();
+  try {
+    await writeAt(file, bytes.subarray(size), size);
+  } catch (error) {
+    await file.truncate(size);
+    throw error;
+  }
+  const filled = Buffer.concat([bytes.subarray(0, size), Buffer.alloc(Math.max(0, size - bytes.length), "\n")]);
+  await writeAt(file, filled, 0);
   await file.truncate(bytes.length);
   await file.sync();
+}
+
+async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;)
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }

@@ -19,8 +19,11 @@ export const DEBIAN_TRUST: TrustPlaces = {
 
 /** Each takes a moment to parse. */
 const MAX_CERTIFICATES = 100;
-/** Sets our text apart from the same certificate of the distribution's, which must stay when ours goes. */
+/** Set our text apart: the same certificate of the distribution's must stay when ours goes, and ours is found by nothing else. */
 const HEADING = "# certificates that /init of guestd has brought\n";
+const ENDING = "# end of the certificates that /init of guestd has brought\n";
+const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n";
+const OURS = new RegExp(`${HEADING}(?:${CERTIFICATE})*${ENDING}`, "g");
 
 /**
  * The certificates of a PEM text, and nothing else that is in it; `what` is how the caller calls the text.
@@ -52,10 +55,10 @@ function certificateOf(block: string, what: string): string {
  * @throws the system error
  */
 export async function trust({ bundle, added }: TrustPlaces, certificates: string): Promise<boolean> {
-  const text = HEADING + certificates;
+  const text = HEADING + certificates + ENDING;
   const [trusted, earlier] = await Promise.all([readSystemFile(bundle), readSystemFile(added)]);
   if (trusted !== undefined) {
-    const after = withText(earlier === undefined || earlier === text ? trusted : without(trusted, earlier), text);
+    const after = withText(trusted, text);
     if (after !== trusted) await replaceSystemFile(bundle, after);
   }
   if (earlier !== text) {
@@ -65,13 +68,10 @@ export async function trust({ bundle, added }: TrustPlaces, certificates: string
   return trusted !== undefined;
 }
 
-/** Ours is the last of equal texts. */
-function without(trusted: string, earlier: string): string {
-  const at = earlier === "" ? -1 : trusted.lastIndexOf(earlier);
-  return at < 0 ? trusted : trusted.slice(0, at) + trusted.slice(at + earlier.length);
-}
-
+/** Where it is already it stays, which may be anywhere. */
 function withText(trusted: string, text: string): string {
-  if (trusted.includes(text)) return trusted;
-  return `${trusted}${trusted === "" || trusted.endsWith("\n") ? "" : "\n"}${text}`;
+  const [first, ...more] = trusted.match(OURS) ?? [];
+  if (first === text && more.length === 0) return trusted;
+  const rest = trusted.replace(OURS, "");
+  return `${rest}${rest === "" || rest.endsWith("\n") ? "" : "\n"}${text}`;
 }

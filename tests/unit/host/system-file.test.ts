@@ -87,6 +87,32 @@ describe("a file of the system's", () => {
     expect(readdirSync(folder.path).toSorted()).toEqual(["hosts", "replace.ts", "source"]);
   });
 
+  test.skipIf(!canMount)("that is mounted on its own, from a disk that is full, stays as it was", () => {
+    using folder = place();
+    const script = join(folder.path, "replace.ts");
+    const path = join(folder.path, "hosts");
+    writeFileSync(path, "");
+    writeFileSync(
+      script,
+      `import { readFileSync } from "node:fs";
+       import { replaceSystemFile } from ${JSON.stringify(join(REPOSITORY, "src/host/system-file.ts"))};
+       const path = ${JSON.stringify(path)};
+       const error = await replaceSystemFile(path, "a".repeat(20_000)).catch((thrown) => thrown);
+       console.log(error?.code, readFileSync(path, "latin1") === "b".repeat(4500));
+       await replaceSystemFile(path, "c".repeat(4500));
+       console.log(readFileSync(path, "latin1") === "c".repeat(4500));`,
+    );
+    const lines = [
+      'mount -t tmpfs -o size=8k none "$1" && cd "$1"',
+      "head -c 4500 /dev/zero | tr '\\0' b > file",
+      'mount --bind file "$2" && exec "$3" "$4"',
+    ];
+    mkdirSync(join(folder.path, "small"));
+    const args = ["sh", "-c", lines.join(" && "), "sh", join(folder.path, "small"), path, process.execPath, script];
+    const ran = spawnSync("unshare", ["--mount", ...args], { encoding: "utf8" });
+    expect([ran.status, ran.stderr, ran.stdout]).toEqual([0, "", "ENOSPC true\ntrue\n"]);
+  });
+
   test.skipIf(!isRoot)("that its directory does not let an ordinary user replace is written in place", () => {
     using folder = place();
     const path = join(folder.path, "hosts");
