@@ -77,3 +77,14 @@ test("are made from names and values, from pairs, and from others", () => {
   expect(contents(new PlainHeaders(new Headers(pairs)))).toEqual(contents(new Headers(pairs)));
   expect(contents(new PlainHeaders(new PlainHeaders(pairs)))).toEqual(contents(new Headers(pairs)));
 });
+
+test("a value may have any number of spaces in it, which no caller waits for", () => {
+  const value = `a${" ".repeat(200_000)}b`;
+  const headers = new PlainHeaders({ "x-a": `\t ${value}\r\n` });
+  headers.append("x-b", value);
+  headers.set("x-c", ` ${value} `);
+  expect([...headers.values()].every((found) => found === value)).toBe(true);
+  expect(headers.get("x-d")).toBeNull();
+  headers.set("x-d", " ".repeat(200_000));
+  expect(headers.get("x-d")).toBe("");
+});
