@@ -14,6 +14,8 @@ const NAMES = [
   "",
   "a b",
   "ü",
+  "__proto__",
+  "constructor",
 ];
 const VALUES = [
   "",
@@ -28,6 +30,7 @@ const VALUES = [
   "\u00a0x",
   "\u000bx",
   "7",
+  "a\r\nset-cookie: b",
 ];
 const SEED = 37;
 const ROUNDS = 3000;

@@ -1,0 +1,3 @@
+import { installPlainClasses } from "../../src/edge/web/install.ts";
+
+installPlainClasses();
