@@ -23,7 +23,7 @@ export function readRanges(header: string | undefined, sizeBytes: number): ByteR
 }
 
 function readRange(spec: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
-  const [, first = "", last = ""] = /^\s*(\d*)\s*-\s*(\d*)\s*$/.exec(spec) ?? [];
+  const [, first = "", last = ""] = /^(\d*)\s*-\s*(\d*)$/.exec(spec.trim()) ?? [];
   if (first === "" && last === "") return undefined;
   if (first === "") {
     const length = Math.min(Number(last), sizeBytes);

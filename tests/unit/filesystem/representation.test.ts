@@ -68,6 +68,13 @@ test("ignores a range of nothing", () => {
   expect(readRanges("bytes=0-", 0)).toBeUndefined();
 });
 
+test("a Range of spaces, digits and nothing else is read in one go", () => {
+  const [spaces, digits] = [" ".repeat(130_000), "1".repeat(130_000)];
+  for (const header of [spaces, digits, `${spaces}x`, `${digits}x`, `-${spaces}x`, `${spaces}${digits}`, `1${spaces}1`])
+    expect(readRanges(`bytes=${header}`, 10)).toBeUndefined();
+  expect(readRanges(`bytes=${spaces}1${spaces}-${spaces}2${spaces}`, 10)).toEqual([{ start: 1, end: 3 }]);
+});
+
 test.each([
   ["a.txt", "inline; filename=a.txt"],
   [".env", "inline; filename=.env"],
