@@ -8,8 +8,8 @@ const LOOK_SHARE = 1 / 16;
 const MIN_LOOK_MS = 250;
 /** What is late by less was not stopped for long enough to matter. */
 const LATE_MS = 500;
-/** Less than this is left when a timer of Node's fires as exactly as it can. */
-const EXACT_MS = 1;
+/** Timers of Node's may fire a millisecond early; ours do not, but for what adding up fractions loses. */
+const EXACT_MS = 0.01;
 
 interface Waiting {
   dueAt: number;
@@ -59,7 +59,7 @@ export class AwakeClock {
       this.#remove(waiting);
     };
     const arm = (leftMs: number): void => {
-      timer = setTimeout(check, Math.min(leftMs, LONGEST_TIMER_MS)).unref();
+      timer = setTimeout(check, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS)).unref();
     };
     const check = (): void => {
       const leftMs = waiting.dueAt - this.now();

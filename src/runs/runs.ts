@@ -205,7 +205,7 @@ export class Runs implements AsyncDisposable {
     this.#expiry = longTimeout(
       () => {
         this.#expiry = undefined;
-        for (const [run, endedAt] of this.#finished) if (awakeClock.now() - endedAt >= maxAgeMs) this.#forget(run);
+        for (const [run, endedAt] of this.#finished) if (awakeClock.now() - endedAt > maxAgeMs - 1) this.#forget(run);
         this.#scheduleExpiry();
       },
       Math.max(1000, maxAgeMs - (awakeClock.now() - oldestAt)),
