@@ -1,5 +1,5 @@
 import { SandboxError } from "../errors.ts";
-import type { BoundCredentials, Credentials } from "./credentials.ts";
+import { type BoundCredentials, type Credentials, hasBareLogin } from "./credentials.ts";
 
 /** Where a repository is fetched from or pushed to. */
 export interface Address {
@@ -82,6 +82,16 @@ function fromUrl(text: string): Address {
 
 /** `host:path` as scp writes it, as git tells it apart: a colon before the first slash; anything else is a path. */
 function fromPath(text: string): Address {
+  if (hasBareLogin(text)) {
+    // For git it is a path with an @, at the host that has the name for its own.
+    throw new SandboxError(
+      "invalid_argument",
+      "the address of the repository seems to have a password and no protocol",
+      {
+        hint: "write https:// before it",
+      },
+    );
+  }
   const [, host] = /^([^/:]+|\[[^/]+\]|[^/:]+@\[[^/]+\]):/.exec(text) ?? [];
   if (host === undefined) return { url: text, protocol: "file", credentials: undefined };
   if (/(^|@)-/.test(host)) throw new SandboxError("invalid_argument", "a host does not begin with -");

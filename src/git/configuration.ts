@@ -1,7 +1,8 @@
 import { SandboxError } from "../errors.ts";
 import type { KeyedLocks } from "../lib/keyed-locks.ts";
-import { isSecret } from "./credentials.ts";
+import { isSecret, withoutUserinfo } from "./credentials.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
+import { runsProgram } from "./program-settings.ts";
 import { listedKey, readSettings, type Scope, type Setting, SETTINGS } from "./read-settings.ts";
 import type { Asking } from "./types.ts";
 
@@ -28,8 +29,8 @@ export interface SetRequest extends KeyRequest {
 }
 
 /**
- * Git's settings, of machine, user and repository. Those that make git run a program are refused by simple-git: they are set with a
- * command, as they are obeyed. A secret is kept by none. Two calls at once do not find each other's lock, which git does not wait for.
+ * Git's settings, of machine, user and repository. Those that make git run a program are refused: they are set with a command, as
+ * they are obeyed. simple-git sees neither key nor value, which stand behind --: it would take many for what they are not. A secret is kept by none. Two calls at once do not find each other's lock, which git does not wait for.
  */
 export class Configuration {
   readonly #program: GitProgram;
@@ -56,10 +57,19 @@ export class Configuration {
         hint: "give credentials with each clone, fetch, pull and push; anything else can be set with a command: POST /v1/run",
       });
     }
+    if (runsProgram(key, value)) {
+      throw new SandboxError(
+        "permission_denied",
+        `${JSON.stringify(key)} makes git run programs, or leads it elsewhere`,
+        {
+          hint: "such a setting is for commands: POST /v1/run",
+        },
+      );
+    }
     checkPlace(request);
     const how = isAdded ? "--add" : "--replace-all";
     return this.#change(request, async (run) => {
-      await run(["config", `--${scope}`, how, "--end-of-options", key, value]);
+      await run(["config", `--${scope}`, how, "--", key, value]);
       return list(run, { ...request, scope: undefined });
     });
   }
@@ -67,11 +77,19 @@ export class Configuration {
   /** Takes all values away that the key has there; resolves with those it has elsewhere. @throws SandboxError not_found, lock */
   async unset(request: KeyRequest): Promise<Setting[]> {
     const { key, scope } = request;
+    if (isSecret(key, "")) {
+      throw new SandboxError("invalid_argument", "a password or token in a key would be in git's arguments", {
+        hint: "take it out of the file that it stands in",
+      });
+    }
     checkPlace(request);
     return this.#change(request, async (run) => {
       if ((await list(run, request)).length === 0) throw missing(key);
-      // Behind -- simple-git does not see which key it is: what is taken away makes git run nothing.
-      await run(["config", `--${scope}`, "--unset-all", "--", key]);
+      try {
+        await run(["config", `--${scope}`, "--unset-all", "--", key]);
+      } catch (error) {
+        throw await elsewhere(run, request, error);
+      }
       return list(run, { ...request, scope: undefined });
     });
   }
@@ -106,6 +124,20 @@ function checkPlace({ path, scope }: Pick<ListRequest, "path" | "scope">): void 
   });
 }
 
+/** Git says nothing when a scope has a key, but not in the file that it writes. Of several files it reads all. */
+async function elsewhere(run: RunGit, request: KeyRequest, error: unknown): Promise<unknown> {
+  const isSilent = error instanceof SandboxError && error.code === "failed_precondition" && error.reason === undefined;
+  if (!isSilent || (await list(run, request)).length === 0) return error;
+  return new SandboxError(
+    "failed_precondition",
+    `${JSON.stringify(request.key)} is set in another file of this scope`,
+    {
+      hint: "git config --show-origin --list names it: POST /v1/run",
+      cause: error,
+    },
+  );
+}
+
 function missing(key: string): SandboxError {
-  return new SandboxError("not_found", `${JSON.stringify(key)} is not set`, { reason: "not_found" });
+  return new SandboxError("not_found", `${JSON.stringify(withoutUserinfo(key))} is not set`, { reason: "not_found" });
 }

@@ -17,10 +17,20 @@ export interface BoundCredentials extends Credentials {
 /** `name@host:port`, with nothing that some readers of addresses take for the end of it and others do not. */
 const AUTHORITY = /^(?:[^@/\\?#'\s]*@)?([^@/\\?#'%\s\p{Cc}]+)$/u;
 
-/** As `http.extraHeader` may have it. */
+/** Wherever it stands. */
 const AUTHORIZATION = /^(\s*(?:proxy-)?authorization\s*:\s*)\S.*$/is;
-/** `sendemail.smtpPass`, `github.token` … */
-const SECRET_KEY = /(?:pass(?:word|wd)?|token|secret)$/i;
+/** A header is for a server that asks who comes: `Authorization`, `Private-Token`, `Cookie` … */
+const HEADER_KEY = /\.extraheader$/i;
+const HEADER = /^(\s*[\w-]+\s*:\s*)?.+$/s;
+/** `sendemail.smtpPass`, `github.oauthToken` … but neither a program that asks for one, nor whether a key has one. */
+const SECRET_KEY = /\.(?!askpass$)[a-z\d-]*(?:pass(?!wordprotected$)|token|secret|apikey|api-key)[a-z\d-]*$/i;
+/** Whose values are addresses, with or without `https://`. */
+const ADDRESS_KEY = /\.(?:url|pushurl|insteadof|pushinsteadof)$/i;
+/** `name:password@`: of a server that is reached by ssh nothing with a colon stands there. */
+const LOGIN = /^(?!\w+:\/\/)[^@/:\s]*:[^/\s]*@/;
+/** Of a proxy the name alone may be a token too. */
+const PROXY_KEY = /\.proxy$/i;
+const PROXY_LOGIN = /^(?!\w+:\/\/)\S*@/;
 
 /**
  * The answer to a question of git's (`Password for 'https://name@host': `), or undefined: a secret goes to the protocol, host and
@@ -51,8 +61,24 @@ export function isSecret(key: string, value: string): boolean {
 
 /** A setting as it is shown. */
 export function withoutSecrets({ key, value }: { key: string; value: string }): { key: string; value: string } {
-  if (value !== "" && SECRET_KEY.test(key)) return { key: withoutUserinfo(key), value: "***" };
-  return { key: withoutUserinfo(key), value: withoutUserinfo(value).replace(AUTHORIZATION, "$1***") };
+  return { key: withoutUserinfo(key), value: value === "" ? "" : shownValue(key, value) };
+}
+
+function shownValue(key: string, value: string): string {
+  if (SECRET_KEY.test(key)) return "***";
+  if (HEADER_KEY.test(key)) return value.replace(HEADER, "$1***");
+  if (PROXY_KEY.test(key)) return withoutUserinfo(value).replace(PROXY_LOGIN, "***@");
+  return (ADDRESS_KEY.test(key) ? withoutLogin(value) : withoutUserinfo(value)).replace(AUTHORIZATION, "$1***");
+}
+
+/** An address as it is shown, also one that lacks its protocol. */
+export function withoutLogin(address: string): string {
+  return withoutUserinfo(address).replace(LOGIN, "***@");
+}
+
+/** Whether a name and a password stand in an address that has no protocol: `ada:s3cret@example.com/x`. */
+export function hasBareLogin(address: string): boolean {
+  return LOGIN.test(address);
 }
 
 /** `text` without the secret and without whatever stands before the `@` of an address. */

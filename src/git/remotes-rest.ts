@@ -3,7 +3,7 @@ import * as contract from "../contracts/git-remotes.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
-import { withoutUserinfo } from "./credentials.ts";
+import { withoutLogin } from "./credentials.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { remotesText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
@@ -53,7 +53,7 @@ async function remove(c: EdgeContext, remotes: Remotes): Promise<Response> {
 function shown(remotes: readonly Remote[]): Remote[] {
   return remotes.map(({ name, url, pushUrls }) => ({
     name,
-    url: withoutUserinfo(url),
-    pushUrls: pushUrls.map(withoutUserinfo),
+    url: withoutLogin(url),
+    pushUrls: pushUrls.map(withoutLogin),
   }));
 }

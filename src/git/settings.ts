@@ -48,7 +48,15 @@ export function gitOptions({ hasCredentials, runsHooks }: GitRights): string[] {
     // The question names the server alone: an answer is for no more and no less.
     ...(hasCredentials ? ["credential.useHttpPath=false"] : []),
     // The secret is for this call: no helper of the user's keeps it, and nothing in the background goes on with our askpass.
-    ...(hasCredentials ? ["credential.helper=", "gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false"] : []),
+    ...(hasCredentials
+      ? [
+          "credential.helper=",
+          "gc.auto=0",
+          "maintenance.auto=false",
+          "core.fsmonitor=false",
+          "core.alternateRefsCommand=exit;",
+        ]
+      : []),
   ];
   return settings.flatMap((setting) => ["-c", setting]);
 }

@@ -24,7 +24,11 @@ beforeEach(async () => {
   clone = await TestClone.open(place, `clone-${clones}`);
 });
 
-const valuesOf = ({ body }: Answer): string[] => (body["settings"] as { value: string }[]).map(({ value }) => value);
+/** But those of the machine, which may have any. */
+const valuesOf = ({ body }: Answer): string[] =>
+  (body["settings"] as { value: string; scope: string }[])
+    .filter(({ scope }) => scope !== "system")
+    .map(({ value }) => value);
 
 describe("settings", () => {
   test("of the repository are set, read, listed and taken away", async () => {
@@ -69,6 +73,18 @@ describe("settings", () => {
     });
     expect(await ask(place, "config?user=user&key=user.name")).toMatchObject({ status: 404 });
     expect(readFileSync(join(home, ".gitconfig"), "utf8")).not.toContain("Bob");
+  });
+
+  test("of the user that stand in another file of his are told to, and stay", async () => {
+    mkdirSync(join(home, ".config/git"), { recursive: true });
+    writeFileSync(join(home, ".config/git/config"), "[x]\n\ty = 1\n");
+    writeFileSync(join(home, ".gitconfig"), "");
+    const address = "config?user=user&scope=global&key=x.y";
+    const answer = await ask(place, address, undefined, { method: "DELETE" });
+    expect(answer).toMatchObject({ status: 409, body: { code: "failed_precondition" } });
+    expect(answer.body["detail"]).toContain("another file");
+    expect(answer.body["hint"]).toContain("--show-origin");
+    expect(valuesOf(await ask(place, address))).toEqual(["1"]);
   });
 
   test("of the machine are root's", async () => {
@@ -131,11 +147,47 @@ describe("a secret", () => {
     ["branch.https://ada:s3cret@example.com/.x", "y"],
     ["sendemail.smtpPass", "s3cret"],
     ["github.token", "s3cret"],
+    ["hub.oauthTokens", "s3cret"],
+    ["http.proxy", "ada:s3cret@proxy:3128"],
+    ["remote.origin.proxy", "s3cret@proxy:3128"],
+    ["http.extraHeader", "PRIVATE-TOKEN: s3cret"],
+    ["http.https://example.com/.extraHeader", "Cookie: id=s3cret"],
+    ["remote.origin.pushurl", "ada:s3cret@example.com/x"],
   ])("is not taken as %s", async (key, value) => {
     const before = readFileSync(join(clone.path, ".git/config"), "utf8");
     const answer = await clone.change("config", { key, value });
     expect([answer.status, JSON.stringify(answer).includes("s3cret")]).toEqual([400, false]);
     expect(readFileSync(join(clone.path, ".git/config"), "utf8")).toBe(before);
+  });
+
+  test.each(["url.https://ada:s3cret@example.com/.insteadOf", "branch.https://s3cret@example.com/.x"])(
+    "in the key %s is not looked for with git's arguments",
+    async (key) => {
+      const address = `&key=${encodeURIComponent(key)}`;
+      const removed = await clone.remove("config", address);
+      expect(removed).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
+      const found = await clone.look("config", address);
+      expect(found).toMatchObject({ status: 404 });
+      expect(JSON.stringify([removed, found])).not.toContain("s3cret");
+    },
+  );
+
+  test("that somebody has left without a protocol, or in a header, is not shown", async () => {
+    const settings = {
+      "http.proxy": ["ada:s3cret@proxy:3128", "***@proxy:3128"],
+      "http.https://example.com/.extraheader": ["PRIVATE-TOKEN: s3cret", "PRIVATE-TOKEN: ***"],
+      "remote.origin.url": ["ada:s3cret@example.com/x", "***@example.com/x"],
+      "hub.oauthtoken": ["s3cret", "***"],
+      "http.sslcertpasswordprotected": ["true", "true"],
+      "core.askpass": ["/bin/ask", "/bin/ask"],
+    };
+    for (const [key, [value]] of Object.entries(settings)) await clone.shell(`git config ${key} '${value}'`);
+    const all = (await clone.look("config")).body["settings"];
+    for (const [key, [, value]] of Object.entries(settings)) {
+      expect(all).toContainEqual({ key, value, scope: "local" });
+    }
+    const shown = JSON.stringify([all, await clone.look("remotes")]) + (await clone.text("remotes"));
+    expect(shown).not.toContain("s3cret");
   });
 
   test("that somebody has left in a setting is not shown", async () => {
@@ -155,17 +207,36 @@ describe("a secret", () => {
 });
 
 describe("a setting that makes git run a program", () => {
-  test.each(["alias.x", "core.sshCommand", "core.fsmonitor", "core.hooksPath", "credential.helper", "filter.x.clean"])(
-    "is for commands: %s",
-    async (key) => {
-      const answer = await clone.change("config", { key, value: "id" });
-      expect(answer).toMatchObject({ status: 403, body: { code: "permission_denied" } });
-      expect(answer.body["hint"]).toContain("POST /v1/run");
-      expect(answer.body["detail"]).not.toContain("allowUnsafe");
-      await clone.shell(`git config ${key} false`);
-      expect(await clone.remove("config", `&key=${key}`)).toMatchObject({ status: 200, body: { settings: [] } });
-    },
-  );
+  test.each([
+    "alias.x",
+    "core.sshCommand",
+    "core.fsmonitor",
+    "core.hooksPath",
+    "core.askPass",
+    "core.alternateRefsCommand",
+    "credential.helper",
+    "credential.https://example.com/.helper",
+    "filter.x.clean",
+    "gpg.ssh.defaultKeyCommand",
+    "remote.origin.vcs",
+  ])("is for commands: %s", async (key) => {
+    const answer = await clone.change("config", { key, value: "id" });
+    expect(answer).toMatchObject({ status: 403, body: { code: "permission_denied" } });
+    expect(answer.body["hint"]).toContain("POST /v1/run");
+    expect(answer.body["detail"]).not.toContain("allowUnsafe");
+    await clone.shell(`git config ${key} false`);
+    expect(await clone.remove("config", `&key=${key}`)).toMatchObject({ status: 200, body: { settings: [] } });
+  });
+
+  test.each([
+    ["branch.alias-fix.description", "x"],
+    ["user.name", "--upload-pack=x"],
+    ["user.name", "-calias.x=1"],
+    ["submodule.x.update", "rebase"],
+    ["x.alias", "core.editor"],
+  ])("is not %s = %s", async (key, value) => {
+    expect(valuesOf(await clone.change("config", { key, value }))).toContain(value);
+  });
 
   test("gets no credentials of a call, whoever has set it", async () => {
     const program = join(place.folder, `program-${clones}`);
@@ -180,6 +251,7 @@ describe("a setting that makes git run a program", () => {
       [`credential.${place.server.url}.helper`]: program,
       "core.askPass": program,
       "core.fsmonitor": program,
+      "core.alternateRefsCommand": program,
       "core.hooksPath": `${program}.hooks`,
       "core.sshCommand": program,
       "alias.fetch": `!${program}`,
@@ -192,6 +264,8 @@ describe("a setting that makes git run a program", () => {
     mkdirSync(`${program}.hooks`);
     for (const hook of hooks) execFileSync("cp", [program, join(`${program}.hooks`, hook)]);
     await clone.commit(`file-${clones}`, "new\n");
+    const other = await TestClone.open(place, `other-${clones}`);
+    await clone.shell(`echo ${other.path}/.git/objects >.git/objects/info/alternates`);
     const commands = Object.entries(keys).map(([key, value]) => `git config '${key}' '${value}'`);
     await clone.shell(commands.join(" && "));
     await clone.done("fetch", { credentials: SECRET });

@@ -13,6 +13,8 @@ describe("an address", () => {
     ["[::1]:a/b.git", "ssh", "[::1]:a/b.git"],
     ["/srv/x.git", "file", "/srv/x.git"],
     ["./x:y", "file", "./x:y"],
+    ["host:a/b@c", "ssh", "host:a/b@c"],
+    ["git@host:a@b/c", "ssh", "git@host:a@b/c"],
     ["file:///srv/x", "file", "file:///srv/x"],
   ])("%s is of %s", (text, protocol, url) => {
     expect(read(text)).toEqual({ url, protocol, credentials: undefined });
@@ -50,6 +52,7 @@ describe("an address", () => {
     ["git@-oProxyCommand=id:x", "invalid_argument"],
     ["ssh://git:secret@host/x", "invalid_argument"],
     ["https://", "invalid_argument"],
+    ["ada:secret@host/x", "invalid_argument"],
   ])("%j is refused", (text, code) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code }));
   });
