@@ -2,6 +2,7 @@
 import { benchIdle } from "./processes/idle.ts";
 import { benchLoop } from "./processes/loop.ts";
 import { benchMetrics } from "./processes/metrics.ts";
+import { benchPorts } from "./processes/ports.ts";
 import { benchStarts } from "./processes/starts.ts";
 import { benchStalledSubscriber } from "./processes/stalled-subscriber.ts";
 import { benchStdin } from "./processes/stdin.ts";
@@ -18,4 +19,5 @@ await runParts({
   stalled: benchStalledSubscriber,
   terminals: benchTerminals,
   idle: benchIdle,
+  ports: benchPorts,
 });

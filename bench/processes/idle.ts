@@ -2,7 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { startBare } from "../lib/bare.ts";
 import { type BuiltDaemon, startBuiltDaemon } from "../lib/built-daemon.ts";
 import { Connection } from "../lib/connection.ts";
-import { descendantsOf, liveThreadsCpuSeconds, memoryOf, wakeUps } from "../lib/process-figures.ts";
+import { idleFigures } from "../lib/idle-figures.ts";
+import { descendantsOf, memoryOf } from "../lib/process-figures.ts";
 import { startProgram } from "../lib/program-stream.ts";
 import { report } from "../lib/report.ts";
 import { median } from "../lib/statistics.ts";
@@ -130,19 +131,4 @@ async function areContextsReady(daemon: BuiltDaemon): Promise<boolean> {
     await pause(100);
   }
   return false;
-}
-
-async function idleFigures(
-  pids: readonly number[],
-  durationMs: number,
-): Promise<{ cpuPercent: number; wakeUpsPerSecond: number }> {
-  const read = (figure: (pid: number) => number): number => pids.reduce((sum, pid) => sum + figure(pid), 0);
-  const [cpuBefore, wakeUpsBefore] = [read(liveThreadsCpuSeconds), read(wakeUps)];
-  const began = performance.now();
-  await pause(durationMs);
-  const seconds = (performance.now() - began) / 1000;
-  return {
-    cpuPercent: ((read(liveThreadsCpuSeconds) - cpuBefore) / seconds) * 100,
-    wakeUpsPerSecond: (read(wakeUps) - wakeUpsBefore) / seconds,
-  };
 }
