@@ -46,9 +46,11 @@ export class ListeningSockets implements Disposable {
   readonly #answer = Buffer.allocUnsafeSlow(ANSWER_BYTES);
   #fd = open();
   readonly #canAsk = this.#fd !== undefined;
+  /** What was answered last, word for word, and what that means. */
+  #last: { answers: Buffer; sockets: readonly ListeningSocket[] } | undefined;
 
-  /** @throws the system's error when neither way works, as without a free descriptor */
-  list(): ListeningSocket[] {
+  /** The same array as before when nothing has changed. @throws the system's error when neither way works, as without a free descriptor */
+  list(): readonly ListeningSocket[] {
     return (this.#canAsk && this.#ask()) || readProc();
   }
 
@@ -58,11 +60,18 @@ export class ListeningSockets implements Disposable {
   }
 
   /** Undefined when the kernel breaks off; what is then left in the socket would be taken for the next answer: it is another one next time. */
-  #ask(): ListeningSocket[] | undefined {
+  #ask(): readonly ListeningSocket[] | undefined {
     this.#fd ??= open();
     if (this.#fd === undefined) return undefined;
     try {
-      return [...ask(this.#fd, "ipv4", this.#answer), ...ask(this.#fd, "ipv6", this.#answer)];
+      const ipv4 = ask(this.#fd, "ipv4", this.#answer);
+      const ipv6 = ask(this.#fd, "ipv6", this.#answer);
+      const answers = Buffer.concat([...ipv4, ...ipv6]);
+      // To compare is a hundred times less than to read.
+      if (!this.#last?.answers.equals(answers)) {
+        this.#last = { answers, sockets: [...readMessages(ipv4, "ipv4"), ...readMessages(ipv6, "ipv6")] };
+      }
+      return this.#last.sockets;
     } catch {
       this[Symbol.dispose]();
       return undefined;
@@ -83,14 +92,16 @@ function open(): number | undefined {
   }
 }
 
-/** @throws Error when the list is not whole */
-function ask(fd: number, family: keyof typeof FAMILIES, answer: Buffer): ListeningSocket[] {
+/** An answer, datagram by datagram. @throws Error when there is no end to come */
+function ask(fd: number, family: keyof typeof FAMILIES, answer: Buffer): Buffer[] {
   const request = dumpRequest(FAMILIES[family]);
   check(native.send(fd, request, request.length, 0), "send");
-  const found: ListeningSocket[] = [];
+  const datagrams: Buffer[] = [];
   for (;;) {
     const length = check(native.recv(fd, answer, ANSWER_BYTES, 0), "recv");
-    if (readMessages(answer.subarray(0, length), family, found)) return found;
+    const datagram = Buffer.from(answer.subarray(0, length));
+    datagrams.push(datagram);
+    if (messagesOf(datagram).some(({ isEnd }) => isEnd)) return datagrams;
   }
 }
 
@@ -105,25 +116,34 @@ function dumpRequest(family: number): Buffer {
   return request;
 }
 
-/** Appends the sockets of one answer; true when it was the last. @throws Error when there is no end to come */
-function readMessages(answer: Buffer, family: keyof typeof FAMILIES, found: ListeningSocket[]): boolean {
-  for (let at = 0; at + HEADER_BYTES <= answer.length;) {
-    const length = answer.readUInt32LE(at);
-    const type = answer.readUInt16LE(at + 4);
-    if (type === NLMSG_DONE) return true;
+/** Type and place of each message of a datagram, the kernel's sockets and the end of their list. @throws Error when it breaks off */
+function* messagesOf(datagram: Buffer): Generator<{ isEnd: boolean; start: number; end: number }> {
+  for (let start = 0; start + HEADER_BYTES <= datagram.length;) {
+    const length = datagram.readUInt32LE(start);
+    const type = datagram.readUInt16LE(start + 4);
     if (type === NLMSG_ERROR || length < HEADER_BYTES) throw new Error("the kernel broke off its list of sockets");
-    // struct inet_diag_msg
-    const message = answer.subarray(at + HEADER_BYTES, at + length);
-    found.push({
-      family,
-      address: addressText(message.subarray(8, family === "ipv4" ? 12 : 24)),
-      port: message.readUInt16BE(4),
-      uid: message.readUInt32LE(64),
-      inode: message.readUInt32LE(68),
-    });
-    at += (length + 3) & ~3;
+    yield { isEnd: type === NLMSG_DONE, start, end: start + length };
+    start += (length + 3) & ~3;
   }
-  return false;
+}
+
+function readMessages(datagrams: readonly Buffer[], family: keyof typeof FAMILIES): ListeningSocket[] {
+  const found: ListeningSocket[] = [];
+  for (const datagram of datagrams) {
+    for (const { isEnd, start, end } of messagesOf(datagram)) {
+      if (isEnd) break;
+      // struct inet_diag_msg
+      const message = datagram.subarray(start + HEADER_BYTES, end);
+      found.push({
+        family,
+        address: addressText(message.subarray(8, family === "ipv4" ? 12 : 24)),
+        port: message.readUInt16BE(4),
+        uid: message.readUInt32LE(64),
+        inode: message.readUInt32LE(68),
+      });
+    }
+  }
+  return found;
 }
 
 function addressText(bytes: Buffer): string {

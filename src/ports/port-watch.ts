@@ -20,6 +20,7 @@ export class PortWatch {
   #followers = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Everything that listened at the last look, and what of it is told. */
+  #looked: readonly ListeningSocket[] | undefined;
   #seen: ReadonlySet<number> | undefined;
   #known: ByInode | undefined;
   #failure: string | undefined;
@@ -63,6 +64,7 @@ export class PortWatch {
     if (this.#followers > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#looked = undefined;
     this.#seen = undefined;
     this.#known = undefined;
   }
@@ -73,9 +75,10 @@ export class PortWatch {
     try {
       const sockets = this.#ports.sockets();
       // Who holds them is only asked when there is something new: most of the time there is not.
-      if (this.#isSame(sockets)) return;
+      if (sockets === this.#looked || this.#isSame(sockets)) return;
       const ports = await this.#ports.describe(sockets);
       if (this.#followers === 0) return;
+      this.#looked = sockets;
       this.#seen = new Set(sockets.map(({ inode }) => inode));
       this.#known = new Map(ports.map((port) => [port.inode, port]));
       this.#failure = undefined;

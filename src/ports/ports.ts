@@ -29,8 +29,8 @@ export class Ports implements Disposable {
     return this.describe(this.sockets());
   }
 
-  /** Everything that listens: one question to the kernel. */
-  sockets(): ListeningSocket[] {
+  /** Everything that listens: one question to the kernel. The same array as before when nothing has changed. */
+  sockets(): readonly ListeningSocket[] {
     return this.#sockets.list();
   }
 
