@@ -105,9 +105,13 @@ function compile(product: string, flags: readonly string[], sources: readonly st
   }
 }
 
-/** Packages that little of the work needs: their code is read when something first imports them. */
-const LAZY = ["chokidar", "simple-git", "systeminformation", "@valibot/to-json-schema"];
-const lazyName = (name: string): string => name.replace(/^@.*\//, "");
+/** Packages, or the file of one, that little of the work needs: their code is read when something first imports them. */
+const LAZY = ["chokidar", "simple-git", "systeminformation/lib/memory.js", "@valibot/to-json-schema"];
+const lazyName = (name: string): string =>
+  name
+    .replace(/^@.*\//, "")
+    .replace(/\.js$/, "")
+    .replaceAll("/", "-");
 
 const lazyPackages: Plugin = {
   name: "lazy-packages",

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { argv, exit } from "node:process";
 import { installPlainClasses } from "./src/edge/web/install.ts";
-import { CODE_CACHE, compileProgram, runProgram } from "./src/program.ts";
+import { CODE_CACHE, codeCacheOf, compileProgram, runProgram } from "./src/program.ts";
 
 const [node = "", , dist = ""] = argv;
 const place = mkdtempSync(join(tmpdir(), "guestd-build-"));
+const settings = join(place, "settings.json");
 const socketPath = join(place, "socket");
 const GIVE_UP_MS = 30_000;
 const LOOK_MS = 20;
@@ -19,6 +20,9 @@ const SETTLE_MS = 600;
 process.on("exit", () => rmSync(place, { recursive: true, force: true }));
 process.argv = [node, join(dist, "main.js"), "--port", "0", "--interpreter-port", "off", "--kernels", ""];
 process.argv.push("--listen", `unix:${socketPath}`, "--state-dir", join(place, "state"), "--log-level", "warn");
+// The machine that builds may have settings of its own, with programs to start among them.
+writeFileSync(settings, "{}");
+process.env["GUESTD_CONFIG"] = settings;
 installPlainClasses();
 const script = compileProgram(dist);
 runProgram(script, dist);
@@ -33,8 +37,8 @@ function ask(): void {
 }
 
 function keep(): void {
-  writeFileSync(join(dist, CODE_CACHE), script.createCachedData());
-  exit();
+  writeFileSync(join(dist, CODE_CACHE), codeCacheOf(script, dist));
+  process.kill(process.pid, "SIGTERM"); // ends as any daemon does, and with that status
 }
 
 function fail(why: string): never {

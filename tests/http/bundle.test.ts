@@ -1,8 +1,10 @@
-import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { until } from "../helpers/daemon.ts";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { REPOSITORY, until } from "../helpers/daemon.ts";
 import { type Installation, installForEverybody } from "../helpers/installation.ts";
 import { endServed, MAIN, serve } from "../unit/config/daemon-process.ts";
 import { send } from "../unit/edge/connect/wire-client.ts";
@@ -41,22 +43,66 @@ test("starts with what V8 compiled when it was built", async () => {
   expect((await send(url, { path: "/v1/run", body: "echo up" })).text).toBe("up\n");
 });
 
-test("a code cache that is broken or gone costs time and nothing else", async () => {
-  const cache = join(installation.root, "dist", "guestd.code-cache");
-  const main = join(installation.root, "dist", "main.js");
-  truncateSync(cache, 10_000);
-  const broken = await serve([], {}, watched(main));
-  expect(broken.lines[0]).toBe("code cache refused");
-  expect((await send(broken.url, { path: "/v1/run", body: "echo up" })).text).toBe("up\n");
-  rmSync(cache);
-  const gone = await serve([], {}, watched(main));
-  expect(gone.lines[0]).toBe("code cache absent");
-  expect((await send(gone.url, { path: "/v1/run", body: "echo up" })).text).toBe("up\n");
+function file(name: string): string {
+  return join(installation.root, "dist", name);
+}
+
+function change(name: string, edit: (bytes: Buffer) => Buffer): void {
+  writeFileSync(file(name), edit(readFileSync(file(name))));
+}
+
+function flipOneBit(bytes: Buffer): Buffer {
+  const middle = bytes.length >> 1;
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+  return bytes;
+}
+
+/** Where the daemon listens that has started without the cache. */
+async function startsWithout(): Promise<string> {
+  const { url, lines } = await serve([], {}, watched(file("main.js")));
+  expect(lines[0]).toBe("code cache absent");
+  expect((await send(url, { path: "/v1/run", body: "echo up" })).text).toBe("up\n");
+  return url;
+}
+
+describe("a code cache costs time and nothing else", () => {
+  test("when one bit of it is wrong", async () => {
+    change("guestd.code-cache", flipOneBit);
+    await startsWithout();
+    change("guestd.code-cache", flipOneBit);
+  });
+
+  test("when it is of another bundle, be that as long as this one", async () => {
+    const [before, after] = ["404 page not found", "404 page not there"];
+    change("guestd.js", (bytes) => Buffer.from(bytes.toString().replace(before, after)));
+    const url = await startsWithout();
+    expect((await send(url, { method: "GET", path: "/nothing" })).text).toBe(`${after}\n`);
+    change("guestd.js", (bytes) => Buffer.from(bytes.toString().replace(after, before)));
+  });
+
+  test.each([10_000, 8, 3, 0])("when it ends after %i bytes", async (length) => {
+    truncateSync(file("guestd.code-cache"), length);
+    await startsWithout();
+  });
+
+  test("when it is gone", async () => {
+    rmSync(file("guestd.code-cache"));
+    await startsWithout();
+  });
+});
+
+test("what little of the work needs is beside the bundle, as small as it is used", () => {
+  const lazy = join(REPOSITORY, "dist", "lazy");
+  const names = ["chokidar", "simple-git", "systeminformation-lib-memory", "to-json-schema"];
+  expect(readdirSync(lazy).filter((name) => !name.endsWith(".map"))).toEqual(names.map((name) => `${name}.js`));
+  const program = readFileSync(join(REPOSITORY, "dist", "guestd.js"), "latin1");
+  const loaded = [...program.matchAll(/require\("\.\/lazy\/([^"]+)\.js"\)/g)].map(([, name]) => name);
+  expect(new Set(loaded)).toEqual(new Set(names));
 });
 
 test("what is loaded when first asked for and cannot be is an answer of its own; all else goes on", async () => {
-  rmSync(join(installation.root, "dist", "lazy", "to-json-schema.js"));
-  const { url, lines } = await serve([], {}, [process.execPath, join(installation.root, "dist", "main.js")]);
+  rmSync(file("lazy/to-json-schema.js"));
+  const { url, lines } = await serve([], {}, [process.execPath, file("main.js")]);
   for (const _ of [1, 2]) {
     const { status, text } = await send(url, { method: "GET", path: "/openapi.json" });
     expect([status, JSON.parse(text)]).toEqual([500, expect.objectContaining({ code: "internal" })]);
@@ -91,4 +137,17 @@ test("answers of all kinds do without Node's HTTP client", async () => {
   await exited;
   await until(() => lines.some((line) => line.startsWith("loaded: ")));
   expect(lines).toContain("loaded: ");
+});
+
+test("the daemon that the build starts obeys no settings of the machine that builds", async () => {
+  const settings = join(installation.root, "settings.json");
+  writeFileSync(settings, "of another daemon");
+  const temporary = mkdtempSync(join(installation.root, "tmp-"));
+  const builder = join(REPOSITORY, "code-cache.config.ts");
+  const before = readFileSync(join(REPOSITORY, "dist", "guestd.code-cache"));
+  await promisify(execFile)(process.execPath, ["--random-seed=1", builder, join(installation.root, "dist")], {
+    env: { PATH: process.env["PATH"], GUESTD_CONFIG: settings, TMPDIR: temporary },
+  });
+  expect(readdirSync(temporary)).toEqual([]);
+  expect(readFileSync(file("guestd.code-cache")).subarray(0, 4)).toEqual(before.subarray(0, 4));
 });
