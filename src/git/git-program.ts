@@ -57,6 +57,8 @@ const SIGNALED = 128;
 /** Exit code of a git that we did not start. */
 const NOT_STARTED = 125;
 const REFUSED = 1;
+/** All that simple-git keeps of the system's error. */
+const TOO_LONG = "spawn E2BIG";
 
 /**
  * Git by way of simple-git, as the user who asks. simple-git composes and checks command lines; in git's place it starts
@@ -229,9 +231,16 @@ function terminateSoon(child: ProgramChild, graceMs: number): void {
   terminate(child, graceMs).catch(() => undefined);
 }
 
-/** simple-git has refused arguments of the caller's, in the words of its options; anything else is a bug. */
+/** simple-git has refused arguments of the caller's, in the words of its options, or the system has; anything else is a bug. */
 function refusal(error: unknown): unknown {
-  if (!(error instanceof Error) || !("plugin" in error)) return error;
+  if (!(error instanceof Error)) return error;
+  if (error.message.endsWith(TOO_LONG)) {
+    return new SandboxError("invalid_argument", "git: a text, or all of them together, is too long for its arguments", {
+      hint: "128 KiB at most, or give it in a file to a command: POST /v1/run",
+      cause: error,
+    });
+  }
+  if (!("plugin" in error)) return error;
   const message = error.message.replace(/ without enabling \w+$/, "");
   return new SandboxError("permission_denied", `git: ${message}`, {
     hint: "what makes git run programs is for commands: POST /v1/run",

@@ -1,3 +1,4 @@
+import { SandboxError } from "../errors.ts";
 import type { KeyedLocks } from "../lib/keyed-locks.ts";
 import { readAddress } from "./address.ts";
 import type { GitProgram, RunGit } from "./git-program.ts";
@@ -27,6 +28,8 @@ export interface ChangedRemote extends Where {
   newName?: string | undefined;
 }
 
+const UNDO_MS = 10_000;
+
 /** The servers that a repository knows. What is kept of an address is without credentials: those come with each call. */
 export class Remotes {
   readonly #program: GitProgram;
@@ -47,21 +50,36 @@ export class Remotes {
   async add({ name, url, pushUrl, ...where }: NewRemote): Promise<Remote[]> {
     const [cleanUrl, cleanPushUrl] = [withoutCredentials(url), pushUrl && withoutCredentials(pushUrl)];
     return this.#change(where, async (run) => {
-      await run(["remote", "add", "--", name, cleanUrl]);
-      if (cleanPushUrl) await run(["remote", "set-url", "--push", "--", name, cleanPushUrl]);
+      if ((await list(run)).some((remote) => remote.name === name)) throw isThere(name);
+      try {
+        await run(["remote", "add", "--", name, cleanUrl]);
+        if (cleanPushUrl) await run(["config", "--", keyOf(name, "pushurl"), cleanPushUrl]);
+      } catch (error) {
+        // Without the address for pushes it would push elsewhere. There may be none; why it has failed says more.
+        const isOurs = !(error instanceof SandboxError && error.code === "already_exists");
+        if (isOurs) await this.#undo(where, ["remote", "remove", "--", name]).catch(() => undefined);
+        throw error;
+      }
       return list(run);
     });
   }
 
-  /** Changes name and addresses, whichever are given. @throws SandboxError not_found, already_exists, invalid_argument */
+  /**
+   * Changes name and addresses, whichever are given, the name last: a call that was cut off can be repeated. Each address takes
+   * the place of all that the remote has. @throws SandboxError not_found, already_exists, invalid_argument
+   */
   async change({ name, url, pushUrl, newName, ...where }: ChangedRemote): Promise<Remote[]> {
     const [cleanUrl, cleanPushUrl] = [url && withoutCredentials(url), pushUrl && withoutCredentials(pushUrl)];
     return this.#change(where, async (run) => {
-      // First what may fail.
+      const names = (await list(run)).map((remote) => remote.name);
+      if (!names.includes(name)) throw noSuch(name);
+      if (newName !== undefined) {
+        if (newName !== name && names.includes(newName)) throw isThere(newName);
+        await checkName(run, newName);
+      }
+      if (cleanUrl) await run(["config", "--replace-all", "--", keyOf(name, "url"), cleanUrl]);
+      if (cleanPushUrl) await run(["config", "--replace-all", "--", keyOf(name, "pushurl"), cleanPushUrl]);
       if (newName !== undefined) await run(["remote", "rename", "--", name, newName]);
-      const named = newName ?? name;
-      if (cleanUrl) await run(["remote", "set-url", "--", named, cleanUrl]);
-      if (cleanPushUrl) await run(["remote", "set-url", "--push", "--", named, cleanPushUrl]);
       return list(run);
     });
   }
@@ -74,10 +92,37 @@ export class Remotes {
     });
   }
 
+  /** Also when the caller has gone away. */
+  async #undo({ path: cwd, user }: Where, args: readonly string[]): Promise<void> {
+    const use = { user, cwd, signal: AbortSignal.timeout(UNDO_MS) };
+    await this.#program.use(use, (run) => run(args));
+  }
+
   /** One at a time, and none beside a change of settings: git does not wait for the lock of their file. */
   async #change<T>({ path: cwd, user, signal }: Where, work: (run: RunGit) => Promise<T>): Promise<T> {
     using _turn = await this.#locks.lock(cwd, signal);
     return await this.#program.use({ user, signal, cwd }, work);
+  }
+}
+
+function keyOf(name: string, kind: "url" | "pushurl"): string {
+  return `remote.${name}.${kind}`;
+}
+
+function isThere(name: string): SandboxError {
+  return new SandboxError("already_exists", `there is a remote ${JSON.stringify(name)} already`);
+}
+
+function noSuch(name: string): SandboxError {
+  return new SandboxError("not_found", `there is no remote ${JSON.stringify(name)}`, { reason: "not_found" });
+}
+
+/** As git checks it, which it does before it renames. @throws SandboxError invalid_argument */
+async function checkName(run: RunGit, name: string): Promise<void> {
+  try {
+    await run(["check-ref-format", `refs/remotes/${name}/test`]);
+  } catch (error) {
+    throw new SandboxError("invalid_argument", `${JSON.stringify(name)} is no name for a remote`, { cause: error });
   }
 }
 

@@ -34,3 +34,16 @@ test("a text with a NUL is refused, since no program can be given it", async () 
     expect(await clone.change(what, body)).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
   }
 });
+
+test("a text that is too long for an argument of a program is refused, many of them too", async () => {
+  for (const [what, body] of [
+    ["commit", { message: "x".repeat(200_000) }],
+    ["stash", { message: "x".repeat(131_062) }],
+    ["config", { key: "user.name", value: "é".repeat(100_000) }],
+    ["add", { files: Array.from({ length: 100_000 }, (_none, index) => `${index}`.padStart(100, "x")) }],
+  ] as const) {
+    const answer = await clone.change(what, body);
+    expect(answer, what).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
+    expect(answer.body["hint"], what).toContain("POST /v1/run");
+  }
+});

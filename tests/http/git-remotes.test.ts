@@ -43,6 +43,32 @@ describe("remotes", () => {
     expect((await clone.look("branches")).body["refs"]).toMatchObject([{ name: "main", upstream: null }]);
   });
 
+  test("that have several addresses to push to get one, and are changed in full or not at all", async () => {
+    const pushUrls = ["https://a.example/x", "https://b.example/x"];
+    await clone.done("remotes", { name: "other", url: pushUrls[0] });
+    for (const url of pushUrls) await clone.shell(`git remote set-url --add --push origin ${url}`);
+    const { body } = await clone.look("remotes");
+    const change = { name: "origin", url: "https://c.example/x", pushUrl: "https://d.example/x" };
+    for (const newName of ["other", "a b", "x.lock"]) {
+      const { status } = await clone.patch("remotes", { ...change, newName });
+      expect([400, 409], newName).toContain(status);
+      expect((await clone.look("remotes")).body).toEqual(body);
+    }
+    expect(await clone.patch("remotes", { ...change, newName: "mine" })).toMatchObject({
+      status: 200,
+      body: { remotes: [{ name: "mine", url: change.url, pushUrls: [change.pushUrl] }, { name: "other" }] },
+    });
+  });
+
+  test("are not added with half of their addresses", async () => {
+    const { body } = await clone.look("remotes");
+    // As long as no argument of a program may be.
+    const pushUrl = `https://example.com/${"x".repeat(200_000)}`;
+    const answer = await clone.change("remotes", { name: "half", url: "https://example.com/x", pushUrl });
+    expect(answer).toMatchObject({ status: 400, body: { code: "invalid_argument" } });
+    expect((await clone.look("remotes")).body).toEqual(body);
+  });
+
   test("are fetched from and pushed to by their names", async () => {
     await clone.done("remotes", { name: "second", url: place.url() });
     await clone.done("fetch", { remote: "second", credentials: SECRET });
