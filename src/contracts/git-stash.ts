@@ -3,8 +3,10 @@ import { File, Place, Text, User, Path } from "./git-words.ts";
 import { noList } from "./json-object.ts";
 import { QueryNumber } from "./runs.ts";
 
-const Index = v.pipe(v.number(), v.integer(), v.minValue(0), v.description("0 is the newest"));
-const QueryIndex = v.pipe(QueryNumber, v.description("0 is the newest"));
+/** Git takes a larger one for a date. */
+const MAX_INDEX = 1_000_000;
+const Index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_INDEX), v.description("0 is the newest"));
+const QueryIndex = v.pipe(QueryNumber, v.maxValue(MAX_INDEX), v.description("0 is the newest"));
 
 export const StashBody = noList(
   v.strictObject({

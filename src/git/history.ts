@@ -72,7 +72,9 @@ export class History {
   /** Makes a branch or tag; nothing else is checked out. @throws SandboxError already_exists, not_found */
   async addRef({ kind, name, start, message, author, ...where }: NewRef): Promise<void> {
     const options = message === undefined ? [] : ["--annotate", `--message=${message}`];
-    const what = [...options, name, ...(start === undefined ? [] : [start])];
+    // A plain tag has nothing to sign, though the settings may want it of all.
+    const unsigned = kind === "tags" && message === undefined ? ["--no-sign"] : [];
+    const what = [...unsigned, ...options, name, ...(start === undefined ? [] : [start])];
     await this.#use(where, (run) => run([COMMAND[kind], ...what]), committerVariables(author));
   }
 

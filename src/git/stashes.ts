@@ -23,7 +23,7 @@ export interface ApplyRequest extends WhichStash {
   restoresIndex?: boolean | undefined;
 }
 
-/** What git says, with exit code 0, when there is nothing to put aside. Else the message of the stash is in what it says. */
+/** All that git says, with exit code 0, when there is nothing to put aside. Else the message of the stash is in what it says. */
 const NOTHING = "No local changes to save";
 
 /** Changes that are put aside. They need no name of who makes them: git has one for them. */
@@ -47,7 +47,7 @@ export class Stashes {
     ];
     return this.#use(where, async (run) => {
       const said = await run(["stash", "push", ...options, ...(files ? ["--", ...files.map(literal)] : [])]);
-      if (said.startsWith(NOTHING)) {
+      if (said.trim() === NOTHING) {
         throw new SandboxError("failed_precondition", "there are no changes to stash", { reason: "nothing_to_commit" });
       }
       return list(run);
@@ -74,7 +74,15 @@ export class Stashes {
 
   /** What has been put aside, new files too. @throws SandboxError not_found */
   async show({ index, ...where }: WhichStash): Promise<Changes> {
-    return this.#use(where, (run) => changes(run, ["stash", "show", "--include-untracked"], [nameOf(index)]));
+    return this.#use(where, async (run) => {
+      // As commits, which keep their names when stashes are made meanwhile; the last of three parents has the new files.
+      const line = await run(["rev-list", "--parents", "--max-count=1", nameOf(index), "--"]);
+      const [stash = "", base = "", , untracked] = line.trim().split(" ");
+      const tracked = await changes(run, ["diff"], [base, stash, "--"]);
+      if (untracked === undefined) return tracked;
+      const added = await changes(run, ["diff-tree", "--root", "-r", "--no-commit-id"], [untracked, "--"]);
+      return { files: [...tracked.files, ...added.files], patch: tracked.patch + added.patch };
+    });
   }
 
   async #bringBack(how: "apply" | "pop", { index, restoresIndex, ...where }: ApplyRequest): Promise<Stash[]> {

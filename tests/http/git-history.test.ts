@@ -160,6 +160,11 @@ describe("branches and tags", () => {
     expect(names(await clone.remove("branches", "&name=alone&force=1"))).not.toContain("alone");
   });
 
+  test("a plain tag is made where all are to be signed", async () => {
+    await setConfig({ "tag.gpgSign": "true", "gpg.program": "false" });
+    expect(names(await clone.change("tags", { name: "plain" }))).toEqual(["plain"]);
+  });
+
   test("tags are listed, made and removed, with what they are of", async () => {
     const { commit } = (await clone.look("status")).body as { commit: string };
     await clone.change("tags", { name: "light" });

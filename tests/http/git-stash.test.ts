@@ -64,6 +64,28 @@ describe("a stash", () => {
     expect(await clone.changed()).toEqual([".M count.txt", "A. new"].toSorted());
   });
 
+  test("whose message is git's word for none is made all the same", async () => {
+    for (const message of ["No local changes to save", "x\nNo local changes to save"]) {
+      await clone.write("count.txt", `${message}\n`);
+      const { stashes } = await clone.done("stash", { message });
+      expect(stashes).toMatchObject([{ message: expect.stringContaining("No local changes") as string }]);
+      await clone.done("stash/pop");
+      await clone.done("restore", { files: ["count.txt"] });
+    }
+  });
+
+  test("is shown with its new files in full, and without those that it has not", async () => {
+    await clone.write("new.txt", "new\n");
+    await clone.write("count.txt", "4\n");
+    await clone.done("stash", { untracked: true });
+    const { files, patch } = (await clone.look("stash/show")).body;
+    expect(files).toEqual([
+      { path: "count.txt", added: 1, deleted: 1 },
+      { path: "new.txt", added: 1, deleted: 0 },
+    ]);
+    expect(patch).toMatch(/^diff --git a\/count\.txt .*diff --git a\/new\.txt .*\+new\n$/s);
+  });
+
   test("that cannot be brought back stays, with the conflict to be resolved", async () => {
     await clone.write("count.txt", "mine\n");
     await clone.done("stash");
@@ -92,9 +114,12 @@ describe("a stash", () => {
     await clone.done("stash");
     expect(await clone.change("stash/pop", { index: 1 })).toMatchObject(missing);
     expect(await clone.remove("stash", "&index=7")).toMatchObject(missing);
-    expect(await clone.look("stash/show", "&index=7")).toMatchObject(missing);
+    for (const index of [1, 7]) expect(await clone.look("stash/show", `&index=${index}`)).toMatchObject(missing);
     expect(await clone.remove("stash", "")).toMatchObject({ status: 400 });
-    expect(await clone.change("stash/pop", { index: -1 })).toMatchObject({ status: 400 });
+    for (const index of [-1, 1e21, 200_000_000]) {
+      expect(await clone.change("stash/apply", { index })).toMatchObject({ status: 400 });
+    }
+    expect(await clone.remove("stash", "&index=200000000")).toMatchObject({ status: 400 });
     expect(await clone.change("stash", { path: "/tmp" })).toMatchObject({
       status: 409,
       body: { reason: "not_a_repository" },
