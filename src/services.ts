@@ -116,7 +116,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     base64: loadBase64(join(config.root, "dist", "guestd-base64.so"), log),
     processes,
     template,
-    terminals: new Terminals({ runs, exec }),
+    terminals: new Terminals({ runs, exec, freezer: launcher.freezer }),
     filesystem: new Filesystem({ exec, rights, metadata }),
     ...createWriting(writing),
     downloads: new Downloads({ exec, rights }),

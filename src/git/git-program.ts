@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import type { SimpleGit } from "simple-git";
 import { fromErrno, SandboxError } from "../errors.ts";
-import type { ChildExit } from "../host/child.ts";
+import type { ChildExit, OutputSink } from "../host/child.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import { terminateTree } from "../host/process-group.ts";
@@ -157,7 +157,7 @@ export class GitProgram {
     let [outputBytes, isTooMuch] = [0, false];
     call.onDrain(() => child?.resumeOutput());
     const started = { ...program, argv: ["git", ...options, ...call.args] as ["git", ...string[]] };
-    child = await this.#launcher.start(started, (stream, bytes) => {
+    const take: OutputSink = (stream, bytes) => {
       outputBytes += bytes.length;
       if (outputBytes > limit) {
         if (child && !isTooMuch) terminateSoon(child, 0);
@@ -166,7 +166,8 @@ export class GitProgram {
       }
       if (stream === "stderr") for (const step of progress.push(bytes)) use.onProgress?.(step);
       return call.write(stream === "stdout" ? "stdout" : "stderr", bytes);
-    });
+    };
+    child = await this.#launcher.start(started, take, { signal: use.signal });
     using ownedChild = child;
     shims.add(ownedChild.shimPid);
     const ending = Promise.withResolvers<void>();

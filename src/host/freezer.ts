@@ -1,8 +1,9 @@
 import { SandboxError } from "../errors.ts";
-import { delay } from "../lib/abort.ts";
+import { delay, withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { ProgramClock } from "../lib/program-clock.ts";
+import type { SignalName } from "./child.ts";
 import { FrozenGroup } from "./frozen-group.ts";
 import { type FreezeAudit, FrozenTrees, type TreeCounts } from "./frozen-trees.ts";
 
@@ -39,6 +40,8 @@ interface Frozen {
 /** Nobody means to freeze a sandbox for longer: whoever was to thaw it is gone. */
 const MAX_FROZEN_MS = 600_000;
 const POLL_MS = 2;
+/** Programs that are frozen by signals would be woken up by these, or be woken up in spite of them. */
+const JOB_CONTROL: ReadonlySet<SignalName> = new Set(["SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"]);
 /** A tree that is still not still then forks faster than we look. */
 const MAX_SWEEPS = 100;
 
@@ -67,14 +70,9 @@ export class Freezer implements AsyncDisposable {
     return this.#frozen !== undefined;
   }
 
-  /** Whether stop signals from outside would be mistaken for ours. */
-  get isBySignals(): boolean {
-    return this.#frozen !== undefined && !this.#frozen.trees.hasGroup;
-  }
-
-  /** Resolves when nothing is frozen. @throws SandboxError unavailable when the daemon ends */
-  async untilThawed(): Promise<void> {
-    while (this.#frozen) await this.#frozen.thawed.promise;
+  /** Resolves when nothing is frozen. @throws SandboxError unavailable when the daemon ends; the reason of `signal` */
+  async untilThawed(signal?: AbortSignal): Promise<void> {
+    while (this.#frozen) await withAbort(this.#frozen.thawed.promise, signal);
     if (this.#closing.signal.aborted) throw ending();
   }
 
@@ -112,6 +110,14 @@ export class Freezer implements AsyncDisposable {
     this.#frozen = undefined;
     thawed.resolve();
     return audit;
+  }
+
+  /** @throws SandboxError failed_precondition when `signal` would be undone by the thaw, or undo what is frozen: see {@link JOB_CONTROL} */
+  checkSignal(signal: SignalName): void {
+    if (!JOB_CONTROL.has(signal) || !this.#frozen?.trees.isBySignals) return;
+    throw new SandboxError("failed_precondition", `the programs are frozen, and ${signal} would not reach them`, {
+      hint: "send it after POST /unfreeze",
+    });
   }
 
   /** Something was started, or has ended, which may wake up others: is anybody running who should not? */

@@ -50,8 +50,9 @@ export class FrozenTrees {
     this.#group = group;
   }
 
-  get hasGroup(): boolean {
-    return this.#group !== undefined;
+  /** Whether some are, or all would be, held by signals: those from outside would be mistaken for ours. */
+  get isBySignals(): boolean {
+    return this.#group === undefined || this.#stopped.size > 0;
   }
 
   /** Holds whoever runs in the trees of `shims`. @returns how many were not held before */

@@ -37,6 +37,13 @@ export interface ProgramSpec {
   terminal?: TerminalSize | undefined;
 }
 
+export interface StartOptions {
+  /** The program gets two pipes more, for a protocol of its own, and does not outlive the daemon. */
+  onChannel?: ByteSink | undefined;
+  /** Ends the wait for a thaw, and nothing else. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Starts programs through the shim and reaps the shims. One per daemon: it listens for SIGCHLD. */
 export class Launcher implements ShimHost, AsyncDisposable {
   readonly shimPath: string;
@@ -86,15 +93,14 @@ export class Launcher implements ShimHost, AsyncDisposable {
   }
 
   /**
-   * Starts a program on pipes or in a terminal; with `onChannel` it gets two pipes more, for a protocol of its own, and does
-   * not outlive the daemon. While programs are frozen it waits.
-   * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else
+   * Starts a program on pipes or in a terminal. While programs are frozen it waits.
+   * @throws SandboxError permission_denied when the daemon is not root and `identity` is somebody else; the reason of `signal`
    */
-  async start(program: ProgramSpec, sink: OutputSink, onChannel?: ByteSink): Promise<ProgramChild> {
+  async start(program: ProgramSpec, sink: OutputSink, { onChannel, signal }: StartOptions = {}): Promise<ProgramChild> {
     const { argv, hasStdin, terminal } = program;
     const options = { ...this.#options(program), diesWithDaemon: onChannel !== undefined };
     const env = envList(program.env);
-    if (this.freezer.isFrozen) await this.freezer.untilThawed();
+    if (this.freezer.isFrozen) await this.freezer.untilThawed(signal);
     this.#startsUnderWay += 1;
     try {
       const child = terminal

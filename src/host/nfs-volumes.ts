@@ -76,10 +76,11 @@ export class NfsVolumes {
     const env = { PATH: exec.path, LC_ALL: "C" };
     const program = { argv, env, cwd: "/", identity: exec.users.self(), hasStdin: false };
     let words = "";
-    using child = await launcher.start(program, (_stream, bytes) => {
+    const take = (_stream: unknown, bytes: Uint8Array): boolean => {
       if (words.length < MAX_WORDS) words += Buffer.from(bytes).toString("utf8");
       return true;
-    });
+    };
+    using child = await launcher.start(program, take, { signal });
     try {
       const { status } = await withAbort(child.exit, signal);
       if (status && "code" in status && status.code === 0) return;

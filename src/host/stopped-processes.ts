@@ -5,6 +5,10 @@ export class StoppedProcesses {
   /** In the order in which they were stopped. */
   readonly #stopped = new Map<number, number>();
 
+  get size(): number {
+    return this.#stopped.size;
+  }
+
   has(pid: number): boolean {
     return this.#stopped.has(pid) && this.#stopped.get(pid) === startTimeOf(pid);
   }

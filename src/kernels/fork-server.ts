@@ -57,11 +57,9 @@ export class ForkServer implements AsyncDisposable {
   static async start(server: ForkServerProgram, options: ForkServerOptions): Promise<ForkServer> {
     const { launcher, modules } = options;
     const replies = new Replies();
-    const child = await launcher.start(
-      server.program,
-      (_stream, bytes) => replies.takeText(bytes),
-      (bytes) => replies.take(bytes),
-    );
+    const child = await launcher.start(server.program, (_stream, bytes) => replies.takeText(bytes), {
+      onChannel: (bytes) => replies.take(bytes),
+    });
     const forkServer = new ForkServer(options, server, child, replies);
     try {
       await forkServer.#ask("ready", forkHelloRequest(server.shimPath, modules), START_MS);

@@ -165,7 +165,7 @@ export class KernelSupply implements AsyncDisposable {
     const program = await registry.program(language, exec.directoryOrHome(cwd, exec.defaultUser));
     const { identity: user, env } = program;
     const open: Parameters<typeof Kernel.start>[0]["open"] = ({ sink, onChannel }) =>
-      launcher.start(program, sink, onChannel);
+      launcher.start(program, sink, { onChannel });
     return Kernel.start({ open, user, env, byLine: registry.isByLine(language), clock: launcher.clock, signal });
   }
 

@@ -34,6 +34,8 @@ export interface StartRequest {
   overflow?: LogOverflow | undefined;
   /** Between SIGTERM and SIGKILL at that moment; 0 is SIGKILL at once. */
   graceMs?: number;
+  /** Whoever aborts before the program was started, since programs are frozen, does not want it any more. */
+  signal?: AbortSignal | undefined;
 }
 
 /** One takes a fraction of a millisecond; with more in a turn, what else was asked for would wait for all of them. */
@@ -55,11 +57,11 @@ export class Processes {
   }
 
   /**
-   * Resolves once the program runs. It keeps running whatever becomes of the caller.
+   * Resolves once the program runs. It keeps running then, whatever becomes of the caller.
    * @throws SandboxError invalid_argument, unauthenticated, permission_denied; a command that does not exist is exit code 127
    */
   async start(request: StartRequest): Promise<Run> {
-    const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, overflow, graceMs = 0 } = request;
+    const { cmd, args, envs, cwd, hasStdin, tag, terminal, deadlines, overflow, graceMs = 0, signal } = request;
     await this.#turns.pass();
     const program = await this.#exec.program({
       argv: [cmd, ...args],
@@ -80,7 +82,7 @@ export class Processes {
     };
     const started = this.#cachedLogin?.rewrite(program) ?? program;
     try {
-      return await this.#runs.start({ config, program: started, deadlines, overflow, graceMs });
+      return await this.#runs.start({ config, program: started, deadlines, overflow, graceMs, signal });
     } catch (error) {
       throw startFailure(error, program);
     }

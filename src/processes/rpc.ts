@@ -110,6 +110,7 @@ async function* start(deps: ProcessRpcDeps, request: StartRequest, call: Call): 
     hasStdin: stdin ?? true,
     terminal: pty && sizeOf(pty),
     deadlines: { wallMs: call.timeoutMs },
+    signal: call.signal,
   });
   yield* output({ run, call, ...deps }, { position: 0 }, NO_OFFSETS);
   const end = await run.ended;

@@ -92,7 +92,9 @@ async function start(c: EdgeContext, processes: Processes, idempotent: Idempoten
   const target = pathname + search;
   const fingerprint = [c.req.method, target, c.req.header("content-type") ?? "", wanted.request.user ?? "", body];
   const run = await idempotent.once(key, fingerprint, async () => {
-    const started = await processes.start(wanted.request);
+    // With a key, others may wait for the same one.
+    const signal = key === undefined ? c.var.request.signal : undefined;
+    const started = await processes.start({ ...wanted.request, signal });
     feed(started, wanted, isStreamed ? c : undefined, query.cmd === undefined ? undefined : body);
     return started;
   });

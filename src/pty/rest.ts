@@ -27,6 +27,7 @@ export function ptyRoutes(terminals: Terminals): Route[] {
         user: user ?? c.var.request.user,
         tag,
         deadlines: { ...(timeoutMs && { wallMs: timeoutMs }), ...(idleTimeoutMs && { idleMs: idleTimeoutMs }) },
+        signal: c.var.request.signal,
       });
       return attach(c, terminals, run, 0);
     }),

@@ -1,5 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
+import type { Freezer } from "../host/freezer.ts";
 import { parseSignal } from "../host/process-group.ts";
 import type { Runs } from "../runs/runs.ts";
 import type { DeadlineLimits, LogStart, Run, SignalScope, TerminalSize, Viewer } from "./types.ts";
@@ -13,6 +14,8 @@ export interface OpenRequest {
   user: string | undefined;
   tag: string | undefined;
   deadlines: DeadlineLimits;
+  /** As {@link StartOptions} has it. */
+  signal: AbortSignal;
 }
 
 /** What a viewer asks for besides typing. */
@@ -31,15 +34,17 @@ const NO_SHELL = /\/(nologin|false)$/;
 export class Terminals {
   readonly #runs: Runs;
   readonly #exec: ExecContext;
+  readonly #freezer: Freezer;
 
-  constructor(deps: { runs: Runs; exec: ExecContext }) {
+  constructor(deps: { runs: Runs; exec: ExecContext; freezer: Freezer }) {
+    this.#freezer = deps.freezer;
     this.#runs = deps.runs;
     this.#exec = deps.exec;
   }
 
   /** @throws SandboxError invalid_argument, unauthenticated, unavailable (no terminals here) */
   async open(request: OpenRequest): Promise<Run> {
-    const { commandLine, size, cwd, tag, deadlines } = request;
+    const { commandLine, size, cwd, tag, deadlines, signal } = request;
     const { name, shell: ownShell } = this.#exec.user(request.user);
     const shell = NO_SHELL.test(ownShell) ? "/bin/sh" : ownShell;
     const args = commandLine === undefined ? ["-l"] : ["-c", commandLine];
@@ -53,7 +58,7 @@ export class Terminals {
       terminal: size,
     });
     const config = { kind: "terminal" as const, cmd: shell, args, envs: {}, cwd, user: name, tag };
-    return this.#runs.start({ config, program, deadlines, graceMs: GRACE_MS });
+    return this.#runs.start({ config, program, deadlines, graceMs: GRACE_MS, signal });
   }
 
   /** @throws SandboxError not_found */
@@ -91,7 +96,11 @@ export class Terminals {
   async control(run: Run, control: Control): Promise<void> {
     if (control.type === "resize") this.resize(run, control);
     else if (control.type === "eof") liveChild(run).closeInput();
-    else await run.signal(parseSignal(control.signal), { scope: control.scope, waitMs: 0 });
+    else {
+      const signal = parseSignal(control.signal);
+      this.#freezer.checkSignal(signal);
+      await run.signal(signal, { scope: control.scope, waitMs: 0 });
+    }
   }
 
   /** Sets the size for the program and all viewers: whoever resizes last decides. */

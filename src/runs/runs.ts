@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { SandboxError } from "../errors.ts";
-import type { Child } from "../host/child.ts";
+import type { Child, OutputSink } from "../host/child.ts";
 import type { Launcher, ProgramSpec } from "../host/launcher.ts";
 import type { OomWatch } from "../host/oom.ts";
 import { terminateTree } from "../host/process-group.ts";
+import { onAbort } from "../lib/abort.ts";
 import { awakeClock } from "../lib/awake-clock.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
 import type { Logger } from "../log.ts";
@@ -38,6 +39,8 @@ export interface StartOptions {
   deadlines?: DeadlineLimits | undefined;
   graceMs?: number;
   overflow?: LogOverflow | undefined;
+  /** The caller's: whoever aborts before the program was started, since programs are frozen, does not want it any more. */
+  signal?: AbortSignal | undefined;
 }
 
 /** After SIGKILL, how long the kernel may take. */
@@ -103,7 +106,8 @@ export class Runs implements AsyncDisposable {
 
   /**
    * Starts a program as a run; resolves once it runs.
-   * @throws SandboxError when it could not be started; such a run stays listed with the ending `spawn_failed`
+   * @throws SandboxError when it could not be started; such a run stays listed with the ending `spawn_failed`; canceled when
+   *   it was not wanted any more before programs were thawed
    */
   async start(options: StartOptions): Promise<Run> {
     const run = this.create(options.config, options.overflow ?? this.#options.overflow);
@@ -111,14 +115,16 @@ export class Runs implements AsyncDisposable {
     const { launcher } = this.#options;
     const oomCount = this.#options.oom.recentCount();
     const deadlines = limits && new Deadlines(limits, launcher.clock, (which) => this.#expire(run, which, graceMs));
+    const take: OutputSink = (stream, bytes) => {
+      run.log.append(stream, bytes);
+      deadlines?.noteOutput();
+      const { isFull, isWaiting, isPaced } = run.log;
+      // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
+      return run.child?.hasEnded ? !isFull || isWaiting : !isFull && !isWaiting && !isPaced;
+    };
+    using waiting = launcher.freezer.isFrozen ? waitingFor(run, options.signal) : undefined;
     try {
-      const child = await launcher.start(options.program, (stream, bytes) => {
-        run.log.append(stream, bytes);
-        deadlines?.noteOutput();
-        const { isFull, isWaiting, isPaced } = run.log;
-        // What an ended program has left in its pipes is little, and its end must not wait for a receiver.
-        return run.child?.hasEnded ? !isFull || isWaiting : !isFull && !isWaiting && !isPaced;
-      });
+      const child = await launcher.start(options.program, take, { signal: waiting?.signal });
       run.attach(child);
       if (this.#runs.has(run.id)) this.#byPid.set(child.pid, run);
       void this.#finish(run, child, { deadlines, oomCount });
@@ -128,7 +134,9 @@ export class Runs implements AsyncDisposable {
     } catch (error) {
       deadlines?.[Symbol.dispose]();
       const message = error instanceof Error ? error.message : String(error);
-      run.finish(endWithoutProgram({ type: "spawn_failed", message }, 0));
+      const isUnwanted = waiting?.signal.aborted && error === waiting.signal.reason;
+      const ending: Ending = isUnwanted ? { type: "cancelled", by: message } : { type: "spawn_failed", message };
+      run.finish(endWithoutProgram((isUnwanted && run.endReason) || ending, 0));
       throw error;
     }
   }
@@ -226,6 +234,15 @@ export class Runs implements AsyncDisposable {
     this.#byTag.delete(run);
     run.dispose();
   }
+}
+
+/** A signal that aborts when nobody wants the program of `run` any more, which waits for the thaw: it is to be ended, or its caller has gone. */
+function waitingFor(run: Run, caller: AbortSignal | undefined): Disposable & { signal: AbortSignal } {
+  const stop = new AbortController();
+  const cancel = (why: string): void => stop.abort(new SandboxError("canceled", why));
+  run.onStop = async () => cancel("it was ended before it was started");
+  const listener = caller && onAbort(caller, () => cancel("its caller, who went away before it was started"));
+  return { signal: stop.signal, [Symbol.dispose]: () => listener?.[Symbol.dispose]() };
 }
 
 /** 80 random bits, from the store of random numbers that Node keeps for UUIDs; the digits left out are not random. */

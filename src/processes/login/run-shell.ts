@@ -23,15 +23,12 @@ export async function runShell(launcher: Launcher, program: ProgramSpec, signal:
   const chunks: Buffer[] = [];
   let size = 0;
   let hasPrinted = false;
-  const child = await launcher.start(
-    program,
-    () => (hasPrinted = true),
-    (bytes) => {
-      size += bytes.length;
-      if (size <= MAX_BYTES) chunks.push(Buffer.from(bytes));
-      return true;
-    },
-  );
+  const onChannel = (bytes: Uint8Array): boolean => {
+    size += bytes.length;
+    if (size <= MAX_BYTES) chunks.push(Buffer.from(bytes));
+    return true;
+  };
+  const child = await launcher.start(program, () => (hasPrinted = true), { onChannel, signal });
   using _descriptors = child;
   const isLeft = await runToEnd(child, program.hasStdin, signal);
   signal.throwIfAborted();

@@ -7,6 +7,7 @@ import { signalProcess, terminateTree } from "../../../src/host/process-group.ts
 import { descendantsOf, processState } from "../../../src/host/process-tree.ts";
 import { delay } from "../../../src/lib/abort.ts";
 import { until } from "../../helpers/daemon.ts";
+import { otherCgroup } from "../../helpers/other-cgroup.ts";
 import { createLauncher, start, type Started } from "./programs.ts";
 
 /** Counts on its standard output as fast as it may. */
@@ -182,6 +183,20 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     expect((await program.exit).status).toEqual({ code: 7 });
     expect(program.text("stdout")).toContain("bye");
   });
+});
+
+test("who is in another cgroup than guestd is frozen by signals, and takes none that would wake it up", async () => {
+  const program = await run(...COUNTING);
+  await program.said(/^1$/m);
+  using _group = otherCgroup([program.child.pid]);
+  expect(await freeze()).toMatchObject({ frozen: 1, notFrozen: 0 });
+  expect(processState(program.child.pid)).toBe("T");
+  expect(() => launcher.freezer.checkSignal("SIGCONT")).toThrow("would not reach them");
+  launcher.freezer.checkSignal("SIGTERM");
+  await launcher.freezer.thaw();
+  launcher.freezer.checkSignal("SIGCONT");
+  const before = program.text("stdout").length;
+  await until(() => program.text("stdout").length > before);
 });
 
 test("what is to start waits until the thaw, and never starts when the daemon ends", async () => {

@@ -17,7 +17,7 @@ async function startToy(): Promise<Kernel & AsyncDisposable> {
   const user = new Users().self();
   const program = { argv: [process.execPath, TOY] as const, env: {}, cwd: "/", identity: user, hasStdin: false };
   const kernel = await Kernel.start({
-    open: ({ sink, onChannel }) => launcher.start(program, sink, onChannel),
+    open: ({ sink, onChannel }) => launcher.start(program, sink, { onChannel }),
     user,
     env: {},
     byLine: false,

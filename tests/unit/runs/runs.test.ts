@@ -1,12 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ExecContext } from "../../../src/host/exec-context.ts";
 import type { Launcher } from "../../../src/host/launcher.ts";
 import { OomWatch } from "../../../src/host/oom.ts";
 import { processState } from "../../../src/host/process-tree.ts";
 import { RunControl } from "../../../src/processes/run-control.ts";
 import { createLogger } from "../../../src/log.ts";
+import { Terminals } from "../../../src/pty/terminals.ts";
 import type { Run, RunConfig } from "../../../src/runs/run.ts";
 import { Runs } from "../../../src/runs/runs.ts";
 import { SpillBudget } from "../../../src/runs/spill-file.ts";
@@ -176,15 +178,64 @@ describe("finished runs", () => {
   });
 });
 
+async function freeze(): Promise<void> {
+  await launcher.freezer.freeze({ maxTrees: Infinity, waitMs: 5000, signal: new AbortController().signal });
+}
+
+/** A start that waits for the thaw, and would write a line. */
+function startFrozen(runs: Runs, signal?: AbortSignal): { run: Run; starting: Promise<Run> } {
+  const starting = runs.start({ ...options(`echo x >> ${join(directory, "ran")}`), signal });
+  starting.catch(() => undefined);
+  return { run: runs.list().at(-1) as Run, starting };
+}
+
+describe("a start that waits for a thaw", () => {
+  test("is over when its run is ended or forgotten", async () => {
+    await using runs = createRuns();
+    await freeze();
+    const [ended, removed] = [startFrozen(runs), startFrozen(runs)];
+    await runs.terminate(ended.run, { type: "cancelled", by: "a test" }, { graceMs: 0 });
+    expect((await ended.run.ended).ending).toEqual({ type: "cancelled", by: "a test" });
+    expect(await runs.remove(removed.run, "a test")).toEqual([]);
+    for (const { starting } of [ended, removed]) await expect(starting).rejects.toMatchObject({ code: "canceled" });
+    await launcher.freezer.thaw();
+    await (
+      await runs.start(options("true"))
+    ).ended;
+    expect(existsSync(join(directory, "ran"))).toBe(false);
+  });
+
+  test("is over when its caller has gone; one that has started lives on", async () => {
+    await using runs = createRuns();
+    const [early, late] = [new AbortController(), new AbortController()];
+    await freeze();
+    const [first, second] = [startFrozen(runs, early.signal), startFrozen(runs, late.signal)];
+    early.abort();
+    await expect(first.starting).rejects.toMatchObject({ code: "canceled" });
+    expect((await first.run.ended).ending).toEqual({
+      type: "cancelled",
+      by: "its caller, who went away before it was started",
+    });
+    await launcher.freezer.thaw();
+    await second.starting;
+    late.abort();
+    expect((await second.run.ended).ending).toEqual({ type: "exited", code: 0 });
+    expect(readFileSync(join(directory, "ran"), "utf8")).toBe("x\n");
+  });
+});
+
 test("a frozen run takes no signal that would wake it up, or that its thaw would undo", async () => {
   await using runs = createRuns();
   const { freezer } = launcher;
   const control = new RunControl({ runs, freezer });
+  const terminals = new Terminals({ runs, exec: new ExecContext({ users, path: "/usr/bin:/bin" }), freezer });
   const run = await runs.start(options("sleep 60"));
   freezer.usesGroup = false;
-  await freezer.freeze({ maxTrees: Infinity, waitMs: 5000, signal: new AbortController().signal });
+  await freeze();
   for (const signal of ["SIGCONT", "SIGSTOP", "SIGTSTP"]) {
-    await expect(control.signal(run, signal, { scope: "tree" })).rejects.toMatchObject({ code: "failed_precondition" });
+    const refused = { code: "failed_precondition" };
+    await expect(control.signal(run, signal, { scope: "tree" })).rejects.toMatchObject(refused);
+    await expect(terminals.control(run, { type: "signal", signal, scope: "tree" })).rejects.toMatchObject(refused);
   }
   expect(processState(run.pid ?? 0)).toBe("T");
   await freezer.thaw();

@@ -1,0 +1,23 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { writableCgroup } from "../../src/host/cgroup.ts";
+
+/**
+ * Puts processes into a cgroup that is not guestd's, as a container in the sandbox has one: they are frozen by signals. Where there are no
+ * cgroups all are. Disposing puts them back.
+ */
+export function otherCgroup(pids: readonly number[]): Disposable {
+  const parent = writableCgroup();
+  if (parent === undefined) return { [Symbol.dispose]: () => undefined };
+  const folder = join(parent, `guestd-test-${randomUUID()}`);
+  mkdirSync(folder);
+  for (const pid of pids) writeFileSync(join(folder, "cgroup.procs"), String(pid));
+  return {
+    [Symbol.dispose]() {
+      const left = readFileSync(join(folder, "cgroup.procs"), "latin1").split("\n").filter(Boolean);
+      for (const pid of left) writeFileSync(join(parent, "cgroup.procs"), pid);
+      rmdirSync(folder);
+    },
+  };
+}
