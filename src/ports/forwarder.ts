@@ -62,16 +62,26 @@ export class Forwarder implements AsyncDisposable {
       this.#forwards.delete(port);
       this.#options.log.info("forward.closed", { port });
     }
-    this.#settle();
+    // The others are as they were: what was refused then would be now, at each event anywhere.
+    this.#settle(new Set(events.map(({ port: { port } }) => port)));
+    this.#settleLater();
   }
 
-  /** Every forward is open wherever it can be; looked at again while there is one. */
-  #settle(): void {
-    clearTimeout(this.#timer);
+  /** Forwards of these ports are open wherever they can be. */
+  #settle(ports: ReadonlySet<number>): void {
+    const forwards = [...this.#forwards].filter(([port]) => ports.has(port));
+    if (forwards.length > 0) this.#lookAtAddresses();
+    for (const [, forward] of forwards) forward.listenOn(this.#hosts);
+  }
+
+  /** All of them are looked at again while there is one. */
+  #settleLater(): void {
     if (this.#forwards.size === 0) return;
-    this.#timer = setTimeout(() => this.#settle(), SETTLE_EVERY_MS).unref();
-    this.#lookAtAddresses();
-    for (const forward of this.#forwards.values()) forward.listenOn(this.#hosts);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#settle(new Set(this.#forwards.keys()));
+      this.#settleLater();
+    }, SETTLE_EVERY_MS).unref();
   }
 
   /** Where they cannot be read, as without a free descriptor, they are taken for what they were. */

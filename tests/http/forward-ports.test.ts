@@ -1,9 +1,13 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { ask, canConnect, outside, outsideIPv6, startServer } from "./port-servers.ts";
+
+/** Node says there that a server of this process is to listen. */
+const LISTENS = "tracing:net.server.listen:asyncStart";
 
 let forwarding: TestDaemon;
 beforeAll(async () => void (forwarding = await startTestDaemon({ argv: ["--forward-ports"] })));
@@ -124,4 +128,30 @@ test("a port that is open outside already is left alone, until it is not", async
   own.close();
   await until(async () => (await canConnect(port)) && (await ask(port, "")) === "[theirs]");
   expect(refusals()).toHaveLength(1);
+});
+
+test("a port that cannot be had is not tried again because others come and go", async () => {
+  const attempts: number[] = [];
+  const note = (message: unknown): void => {
+    const { server, options } = message as { server: Server; options: { host?: string; port?: number } };
+    if (server !== own && options.host === outside && options.port === port) attempts.push(performance.now());
+  };
+  const own = createServer().listen(0, outside);
+  await once(own, "listening");
+  const { port } = own.address() as AddressInfo;
+  subscribe(LISTENS, note);
+  try {
+    await using _inside = await startServer(forwarding, { port });
+    await until(() => attempts.length > 0);
+    for (let round = 0; round < 6; round += 1) {
+      await using other = await startServer(forwarding);
+      await until(() => canConnect(other.port));
+    }
+    // Only the look at everything tries again, every two seconds.
+    const [first = 0] = attempts;
+    expect(attempts.length).toBeLessThanOrEqual(2 + Math.floor((performance.now() - first) / 2000));
+  } finally {
+    unsubscribe(LISTENS, note);
+    own.close();
+  }
 });
