@@ -59,3 +59,15 @@ function bodyRows(text: string): string[][] {
 function namesIn(cell: string): string[] {
   return [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
 }
+
+const COMMENTS = { js: /\/\*.*?\*\/|(?:^|[^\S\n]+)\/\/[^\n]*/gms, python: /(?:^|[^\S\n]+)#[^\n]*/gm };
+
+/** A program without its comments. */
+export function codeOf(text: string, language: keyof typeof COMMENTS): string {
+  return text.replaceAll(COMMENTS[language], "");
+}
+
+/** Whether some of a file's tests never run; those that need what a machine may lack say so as they run. */
+export function isSkipping(text: string): boolean {
+  return /\b(?:test|it|describe)\.(?:skip|todo|skipIf|runIf|fails)\b|\bpytest\.(?:mark\.)?(?:skip|xfail)/.test(text);
+}

@@ -1,8 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { type Dirent, readdirSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Types of file systems that the kernel makes up. */
+const NO_FILES =
+  /^(?:autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|fusectl|mqueue|nsfs|proc|pstore|rpc_pipefs|securityfs|sysfs|tracefs)$/;
 
 /** What a secret looks like where it could have got to. */
 export function formsOf({ username, password }: { username: string; password: string }): Buffer[] {
@@ -24,12 +27,29 @@ export function filesWith(forms: readonly Buffer[], folders: readonly string[]):
 
 /** Files of this machine that have changed since then and hold one of `forms`. */
 export function changedFilesWith(forms: readonly Buffer[], since: Date): string[] {
-  const roots = new Set(["/", "/dev/shm", tmpdir(), "/home", "/run"]);
+  const roots = fileSystems();
   const newer = ["-xdev", "-type", "f", "-newerct", `@${since.getTime() / 1000}`, "-print0"];
   // What is gone meanwhile makes it fail.
   const { stdout } = spawnSync("find", [...roots, ...newer], { maxBuffer: 256 * 1024 * 1024 });
   const names = new Set(stdout.toString("utf8").split("\0").filter(Boolean));
   return [...names].filter((name) => forms.some((form) => name.includes(form.toString())) || holds(name, forms));
+}
+
+/** Roots of file systems with files, of each one; what a container engine has mounted for another root is in its layers too. */
+function fileSystems(): string[] {
+  const points = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, point = "/", type = ""]) => !NO_FILES.test(type) && (type !== "overlay" || point === "/"))
+    .map(([, point = ""]) =>
+      point.replaceAll(/\\([0-7]{3})/g, (_all, code: string) => String.fromCharCode(parseInt(code, 8))),
+    );
+  const byDevice = new Map<number, string>();
+  for (const point of ["/", ...points.filter(Boolean)]) {
+    const device = statSync(point, { throwIfNoEntry: false })?.dev;
+    if (device !== undefined && !byDevice.has(device)) byDevice.set(device, point);
+  }
+  return [...byDevice.values()];
 }
 
 /** Command lines and environments of processes that hold one of `forms`. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Sandbox } from "@e2b/code-interpreter";
 import { beforeAll, describe, expect, test } from "vitest";
 import { startBuiltDaemon } from "../helpers/built-daemon.ts";
-import { type CompatibilityRow, readCompatibilityPage } from "../helpers/compatibility-page.ts";
+import { codeOf, type CompatibilityRow, isSkipping, readCompatibilityPage } from "../helpers/compatibility-page.ts";
 import { REPOSITORY } from "../helpers/daemon.ts";
 import { javascriptSurface, packageVersions, pythonSurface, type Surface } from "../helpers/sdk-surface.ts";
 
@@ -28,6 +28,21 @@ function namesOf(surface: Surface): string[] {
 function onPage(pick: (row: CompatibilityRow) => readonly string[], prefix = "", rows = page.rows): string[] {
   return rows.flatMap((row) => pick(row).map((member) => `${prefix}${row.className}.${member}`)).toSorted();
 }
+
+test("what is commented out or skipped is no test", () => {
+  expect(codeOf("a.b('http://x'); // files.read\n/* files.list\n */c", "js")).not.toContain("files");
+  expect(codeOf('files.read("#")  # files.list', "python")).toBe('files.read("#")');
+  const skipping = [
+    "test.skip('x'",
+    "describe.skip(",
+    "it.todo(",
+    "test.skipIf(true)",
+    "@pytest.mark.skip",
+    "pytest.skip(",
+  ];
+  expect(skipping.filter((text) => !isSkipping(text))).toEqual([]);
+  expect(isSkipping('skipTest(context, "no overlay")')).toBe(false);
+});
 
 describe("the page of compatibility", () => {
   test("has the versions that are installed", () => {
@@ -89,12 +104,14 @@ describe("the page of compatibility", () => {
           }
         }
         expect(untested).toEqual([]);
+        expect(tests.filter(({ path }) => isSkipping(textOf(path)))).toEqual([]);
       },
     );
   });
 });
 
+/** Of a test that runs: no comments. */
 function textOf(path: string): string {
   const file = join(REPOSITORY, "docs", path);
-  return existsSync(file) ? readFileSync(file, "utf8") : "";
+  return existsSync(file) ? codeOf(readFileSync(file, "utf8"), path.endsWith(".py") ? "python" : "js") : "";
 }
