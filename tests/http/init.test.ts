@@ -16,6 +16,7 @@ import { describe, expect, test } from "vitest";
 import type { MachinePlaces } from "../../src/lifecycle/machine.ts";
 import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { installForEverybody } from "../helpers/installation.ts";
 import { post } from "../helpers/native-runs.ts";
 import { send } from "../unit/edge/connect/wire-client.ts";
 
@@ -222,7 +223,8 @@ describe("the clock", () => {
 test("a daemon that may not set the clock says so once, and does all else", async () => {
   // An account without a right to it: this machine's clock cannot change.
   const account = process.geteuid?.() === 0 ? { account: { uid: 65_534, gid: 65_534, home: "/" } } : {};
-  await using daemon = await startBuiltDaemon({ ...account, argv: ["--set-clock", "--kernels="] });
+  using installation = installForEverybody();
+  await using daemon = await startBuiltDaemon({ ...account, installation, argv: ["--set-clock", "--kernels="] });
   for (const hours of [1, 2]) {
     const timestamp = new Date(Date.now() + hours * 3_600_000).toISOString();
     const { status } = await post(daemon.url, "/init", { timestamp, envVars: { HOURS: String(hours) } });

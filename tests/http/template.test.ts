@@ -84,11 +84,10 @@ describe("the start command", () => {
     await using daemon = await start({ GUESTD_START_CMD: "exit 1", GUESTD_START_RESTART: "always" });
     await until(async () => {
       const { state, run, restarts } = await template(daemon);
-      // By then the pause is long enough to come in between.
-      if (state !== "starting" || restarts < 4) return false;
-      return (await daemon.fetch(`/v1/runs/${run}`, { method: "DELETE" })).ok;
+      // By then the pause is long enough to come in between; on a busy machine the next run may come first all the same.
+      if (state === "starting" && restarts >= 4) await daemon.fetch(`/v1/runs/${run}`, { method: "DELETE" });
+      return state === "stopped";
     });
-    expect(await template(daemon)).toMatchObject({ state: "stopped" });
     expect(await ready(daemon)).toBe(204);
   });
 });
