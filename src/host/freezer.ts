@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
 import { delay, withAbort } from "../lib/abort.ts";
 import { longTimeout } from "../lib/long-timeout.ts";
@@ -35,11 +36,16 @@ interface Frozen {
   maxTrees: number;
   thawed: PromiseWithResolvers<void>;
   watchdog: Disposable;
+  rest: NodeJS.Timeout;
 }
 
 /** Nobody means to freeze a sandbox for longer: whoever was to thaw it is gone. */
 const MAX_FROZEN_MS = 600_000;
-const POLL_MS = 2;
+/** Between looks at what has not stopped yet: soon at first, then less often, since each reads all of /proc that is ours. */
+const FIRST_PAUSE_MS = 2;
+const LAST_PAUSE_MS = 50;
+/** Who is stopped by signals may be continued by others, without a word to us. */
+const REST_MS = 500;
 /** Programs that are frozen by signals would be woken up by these, or be woken up in spite of them. */
 const JOB_CONTROL: ReadonlySet<SignalName> = new Set(["SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"]);
 /** A tree that is still not still then forks faster than we look. */
@@ -88,8 +94,10 @@ export class Freezer implements AsyncDisposable {
     await this.#sweep();
     const sweptAt = performance.now();
     let counts = trees.count(this.#deps.shims(), maxTrees);
+    let pauseMs = FIRST_PAUSE_MS;
     while (!this.#isDone(counts) && performance.now() - sweptAt < waitMs && this.#thawsWaiting === 0) {
-      await delay(POLL_MS, given);
+      await delay(pauseMs, given);
+      pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
       await this.#sweep();
       counts = trees.count(this.#deps.shims(), maxTrees);
     }
@@ -102,9 +110,10 @@ export class Freezer implements AsyncDisposable {
     using _turn = await this.#mutex.lock();
     this.#thawsWaiting -= 1;
     if (!this.#frozen) return undefined;
-    const { trees, maxTrees, thawed, watchdog } = this.#frozen;
+    const { trees, maxTrees, thawed, watchdog, rest } = this.#frozen;
     const audit = trees.audit(this.#deps.shims(), maxTrees);
     watchdog[Symbol.dispose]();
+    clearInterval(rest);
     trees.release();
     this.#deps.clock.thaw();
     this.#frozen = undefined;
@@ -139,16 +148,18 @@ export class Freezer implements AsyncDisposable {
     if (this.#frozen) return (this.#frozen = { ...this.#frozen, watchdog, maxTrees });
     this.#deps.clock.freeze();
     const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined);
-    this.#frozen = { trees, maxTrees, thawed: Promise.withResolvers(), watchdog };
+    const rest = setInterval(() => trees.isBySignals && this.noteChange(), REST_MS).unref();
+    this.#frozen = { trees, maxTrees, thawed: Promise.withResolvers(), watchdog, rest };
     return this.#frozen;
   }
 
-  /** What is born while it is looked is found by looking again. */
+  /** What is born while it is looked is found by looking again; in between, others have their turn. */
   async #sweep(): Promise<void> {
     if (!this.#frozen) return;
     const { trees, maxTrees } = this.#frozen;
     for (let round = 0; round < MAX_SWEEPS && !this.#closing.signal.aborted; round += 1) {
       if ((await trees.sweep(this.#deps.shims(), maxTrees)) === 0) return;
+      await setImmediate();
     }
   }
 

@@ -14,10 +14,15 @@ const MAX_ROUNDS = 100;
 export class FrozenGroup {
   readonly #parent: string;
   readonly #folder: string;
+  /** What /proc says of who is in our own group, and of who is in this one. */
+  readonly #ownPath = pathOf("self");
+  readonly #path: string;
 
   private constructor(parent: string) {
+    const name = `guestd-frozen-${process.pid}-${randomUUID().slice(0, 8)}`;
     this.#parent = parent;
-    this.#folder = join(parent, `guestd-frozen-${process.pid}-${randomUUID().slice(0, 8)}`);
+    this.#folder = join(parent, name);
+    this.#path = join(this.#ownPath ?? "", name);
   }
 
   /** An empty one; undefined where there is no writable cgroup, or its kernel cannot freeze any (before 5.2). */
@@ -35,9 +40,14 @@ export class FrozenGroup {
     }
   }
 
-  /** Freezes a process that is in our own group. False for one that was put elsewhere (a container in the sandbox), or is gone. */
+  /**
+   * Freezes a process that is in our own group, unless it was born in this one. False for one that was put elsewhere (a container in the
+   * sandbox), or is gone.
+   */
   add(pid: number): boolean {
-    if (pathOf(pid) !== pathOf("self")) return false;
+    const path = pathOf(pid);
+    if (path === this.#path) return true;
+    if (path === undefined || path !== this.#ownPath) return false;
     const startTime = startTimeOf(pid);
     if (startTime === undefined || !tryWrite(join(this.#folder, "cgroup.procs"), String(pid))) return false;
     if (startTimeOf(pid) === startTime) return true;

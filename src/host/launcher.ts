@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { SandboxError } from "../errors.ts";
 import { awakeClock } from "../lib/awake-clock.ts";
 import { ProgramClock } from "../lib/program-clock.ts";
-import type { ChildExit, OutputSink } from "./child.ts";
+import type { OutputSink } from "./child.ts";
 import { Freezer } from "./freezer.ts";
 import { reap } from "./libc.ts";
 import { Orphans } from "./orphans.ts";
@@ -106,7 +106,7 @@ export class Launcher implements ShimHost, AsyncDisposable {
       const child = terminal
         ? await startPtyChild(this, { argv, env, size: terminal }, options, sink)
         : await startPipeChild(this, { argv, env, hasStdin, onChannel }, options, sink);
-      void child.exit.then((exit) => this.#noteExit(child, exit));
+      this.#follow(child);
       return child;
     } finally {
       this.#startsUnderWay -= 1;
@@ -118,7 +118,7 @@ export class Launcher implements ShimHost, AsyncDisposable {
   watch(child: ProgramChild): void {
     this.#live.set(child.shimPid, child.gone);
     void child.gone.then(() => this.#live.delete(child.shimPid));
-    void child.exit.then((exit) => this.#noteExit(child, exit));
+    this.#follow(child);
     this.freezer.noteChange();
   }
 
@@ -141,9 +141,11 @@ export class Launcher implements ShimHost, AsyncDisposable {
     process.off("SIGCHLD", this.#onChild);
   }
 
-  #noteExit(child: ProgramChild, { status }: ChildExit): void {
-    if (!status) this.#orphans.endSession(child.pid);
-    this.freezer.noteChange();
+  #follow(child: ProgramChild): void {
+    void child.ended.then(() => this.freezer.noteChange());
+    void child.exit.then(({ status }) => {
+      if (!status) this.#orphans.endSession(child.pid);
+    });
   }
 
   #options({ identity, cwd }: ProgramSpec): ShimOptions {

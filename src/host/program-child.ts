@@ -27,6 +27,8 @@ export class ProgramChild implements Child {
   readonly shimPid: number;
   readonly exit: Promise<ChildExit>;
   readonly gone: Promise<void>;
+  /** As soon as the program has ended: its output may not. */
+  readonly ended: Promise<unknown>;
   readonly #parts: Parts;
   #hasEnded = false;
 
@@ -35,6 +37,7 @@ export class ProgramChild implements Child {
     this.shimPid = parts.shimPid;
     this.#parts = parts;
     this.gone = parts.shim.gone;
+    this.ended = parts.shim.ended;
     this.exit = this.#finish();
   }
 

@@ -1,11 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { writableCgroup } from "../../../src/host/cgroup.ts";
 import { Freezer, type FreezeReport } from "../../../src/host/freezer.ts";
+import { FrozenGroup } from "../../../src/host/frozen-group.ts";
 import type { Launcher } from "../../../src/host/launcher.ts";
 import { signalProcess, terminateTree } from "../../../src/host/process-group.ts";
-import { descendantsOf, processState } from "../../../src/host/process-tree.ts";
-import { delay } from "../../../src/lib/abort.ts";
+import { descendantsOf, isRunning, processState } from "../../../src/host/process-tree.ts";
 import { until } from "../../helpers/daemon.ts";
 import { otherCgroup } from "../../helpers/other-cgroup.ts";
 import { createLauncher, start, type Started } from "./programs.ts";
@@ -63,6 +65,15 @@ function statOf(pid: number): string {
   }
 }
 
+/** Resolves when a process that nobody freezes has computed for a while: whoever has done nothing meanwhile stands still. */
+async function whileAnotherComputes(): Promise<void> {
+  const other = spawn("/bin/sh", ["-c", "while :; do :; done"], { stdio: "ignore" });
+  const pid = other.pid ?? 0;
+  await until(() => ticksOfProcess(pid) >= 5);
+  other.kill("SIGKILL");
+  await once(other, "exit");
+}
+
 const means = { "in a cgroup": true, "by signals": false };
 
 describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
@@ -82,7 +93,7 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     const report = await freeze();
     expect(report).toMatchObject({ visited: 1, requested: 1, frozen: 1, notFrozen: 0, failed: 0, preFrozen: 0 });
     const before = ticksOf(program);
-    await delay(100);
+    await whileAnotherComputes();
     expect(ticksOf(program)).toBe(before);
     expect(await launcher.freezer.thaw()).toEqual({
       visited: 4,
@@ -100,7 +111,7 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     await until(() => treeOf(program).length > 1);
     expect(await freeze()).toMatchObject({ frozen: 1, notFrozen: 0 });
     const before = ticksOf(program);
-    await delay(50);
+    await whileAnotherComputes();
     expect(ticksOf(program)).toBe(before);
     expect(await launcher.freezer.thaw()).toMatchObject({ escaped: 0, violations: 0 });
     await until(() => ticksOf(program) !== before);
@@ -152,10 +163,10 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     const pid = Number((await program.said(/up (\d+)/))[1]);
     await freeze();
     process.kill(program.child.pid, "SIGKILL");
-    await program.exit;
-    await freeze();
+    await program.child.ended;
+    if (!usesGroup) await until(() => processState(pid) === "T");
     const before = ticksOfProcess(pid);
-    await delay(50);
+    await whileAnotherComputes();
     expect(ticksOfProcess(pid)).toBe(before);
     await launcher.freezer.thaw();
     await until(() => ticksOfProcess(pid) > before);
@@ -165,9 +176,9 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     for (let round = 0; round < 10; round += 1) {
       const program = await run(...COUNTING);
       await freeze();
-      await delay(20); // what it had printed before is read by then
+      await whileAnotherComputes(); // what it had printed before is read by then
       const before = program.text("stdout");
-      await delay(40);
+      await whileAnotherComputes();
       expect(program.text("stdout")).toBe(before);
       await launcher.freezer.thaw();
       await program.said(/^5$/m);
@@ -183,6 +194,31 @@ describe.each(Object.entries(means))("%s", (_name, usesGroup) => {
     expect((await program.exit).status).toEqual({ code: 7 });
     expect(program.text("stdout")).toContain("bye");
   });
+});
+
+test("who loses a session leader inside of a tree, and is woken up for that, is stopped again", async () => {
+  launcher.freezer.usesGroup = false;
+  const inner = "trap '' HUP; set -m; while :; do :; done & echo up $$ $!; wait";
+  const program = await run("/bin/bash", "-c", `setsid bash -c "$0" & wait`, inner);
+  const [, leader, pid] = (await program.said(/up (\d+) (\d+)/)).map(Number) as [number, number, number];
+  await freeze();
+  process.kill(leader, "SIGKILL");
+  await until(() => !isRunning(leader));
+  await until(() => processState(pid) === "T");
+  const before = ticksOfProcess(pid);
+  await whileAnotherComputes();
+  expect(ticksOfProcess(pid)).toBe(before);
+});
+
+test("who is born in a frozen group needs no signal", async (context) => {
+  const group = FrozenGroup.open();
+  if (!group) return context.skip();
+  const program = await run(...COUNTING);
+  expect([group.add(program.child.pid), group.add(program.child.pid)]).toEqual([true, true]);
+  expect(group.members()).toEqual(new Set([program.child.pid]));
+  group.release();
+  const before = program.text("stdout").length;
+  await until(() => program.text("stdout").length > before);
 });
 
 test("who is in another cgroup than guestd is frozen by signals, and takes none that would wake it up", async () => {
@@ -206,7 +242,7 @@ test("what is to start waits until the thaw, and never starts when the daemon en
     hasStarted = true;
     return program;
   });
-  await delay(20);
+  await whileAnotherComputes();
   expect(hasStarted).toBe(false);
   await launcher.freezer.thaw();
   expect((await (await first).exit).status).toEqual({ code: 0 });
