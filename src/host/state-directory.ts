@@ -12,14 +12,15 @@ export interface StateDirectory extends Disposable {
 }
 
 /**
- * Makes a directory of a new name in `parent` (which is made if need be) or in the temporary one. Only guestd lists it, but other
+ * Makes a directory of a new name in `wanted` (which is made if need be) or in the temporary one. Only guestd lists it, but other
  * users reach what they may read in it by name: kernels run from there.
- * @throws SandboxError when it cannot be made, or other users could not enter `parent`
+ * @throws SandboxError when it cannot be made, or other users could not enter `wanted`
  */
-export function makeStateDirectory(parent: string = tmpdir()): StateDirectory {
+export function makeStateDirectory(wanted?: string): StateDirectory {
+  const parent = wanted ?? tmpdir();
   try {
     const isNew = makeDirectories(parent);
-    if (!isNew) checkEnterable(parent);
+    if (wanted !== undefined && !isNew) checkEnterable(parent);
     const path = mkdtempSync(join(parent, "guestd-"));
     chmodSync(path, 0o711);
     return {

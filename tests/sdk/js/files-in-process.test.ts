@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FileNotFoundError, FileType, InvalidArgumentError, NotEnoughSpaceError, Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type TestServer, testServer } from "../unit/filesystem/server.ts";
+import { type TestServer, testServer } from "../../unit/filesystem/server.ts";
 
 let server: TestServer;
 let sandbox: Sandbox;
