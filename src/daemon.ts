@@ -59,6 +59,8 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   const freedMemory = stack.use(new FreedMemory({ log }));
   const startGarbage = stack.use(new StartGarbage({ log }));
   const listeners = stack.use(new Listeners({ log }));
+  // Before the listeners close, which remove their socket files on the only thread: they may be on a file system that is frozen.
+  stack.use(services.fileSystem);
   const app = createApp(
     {
       routes,

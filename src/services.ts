@@ -125,7 +125,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     ...createPorts(stack, config, { runs, contexts, log }),
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
-    fileSystem: stack.use(new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir })),
+    fileSystem: new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir }),
     freezer: stack.use(createFreezer(launcher, log)),
   };
 }

@@ -22,17 +22,19 @@ export class FrozenFileSystem implements AsyncDisposable {
   readonly #options: FrozenFileSystemOptions;
   readonly #mutex = new Mutex();
   #watchdog: Disposable | undefined;
+  #isClosed = false;
 
   constructor(options: FrozenFileSystemOptions) {
     this.#options = options;
   }
 
   /**
-   * @throws SandboxError failed_precondition (not to be frozen), the system's failure; the reason of `signal` when that aborts before
+   * @throws SandboxError failed_precondition (not to be frozen), unavailable (guestd ends), the system's failure; the reason of `signal` when that aborts before
    *   it begins
    */
   async freeze(signal: AbortSignal): Promise<void> {
     using _turn = await this.#mutex.lock(signal);
+    if (this.#isClosed) throw new SandboxError("unavailable", "guestd is ending");
     using directory = openDirectory(this.#path());
     this.#checkFreezable(directory.fd);
     try {
@@ -52,6 +54,7 @@ export class FrozenFileSystem implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     using _turn = await this.#mutex.lock();
     if (this.#watchdog) this.#thawAtOnce();
   }

@@ -1,10 +1,20 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { processState } from "../../src/host/process-tree.ts";
+import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 
 const IMAGE_BYTES = 8 * 1024 * 1024;
@@ -84,6 +94,24 @@ describe("/fsfreeze and /fsthaw", () => {
     await daemon[Symbol.asyncDispose]();
     const [code] = (await once(startWriter(join(point, "file")), "exit")) as [number];
     expect(code).toBe(0);
+  });
+
+  test("the end of a daemon whose socket file is on what is frozen waits for nobody", async (context) => {
+    const point = mount("ext4") ?? context.skip("nothing can be mounted here");
+    const socket = join(point, "socket");
+    // In a process of its own: it would hang where nothing can end it.
+    const argv = ["--freezable-fs", point, "--listen", `unix:${socket}`, "--kernels="];
+    const daemon = await startBuiltDaemon({ argv });
+    expect((await fetch(`${daemon.url}/fsfreeze`, { method: "POST" })).status).toBe(204);
+    let hasEnded = false;
+    const ending = daemon[Symbol.asyncDispose]().then(() => (hasEnded = true));
+    try {
+      await until(() => hasEnded);
+      expect(existsSync(socket)).toBe(false);
+    } finally {
+      if (!hasEnded) execFileSync("fsfreeze", ["--unfreeze", point]);
+      await ending;
+    }
   });
 
   test("one that guestd itself has to write to is not frozen", async (context) => {
