@@ -3,6 +3,7 @@ import { fromErrno, SandboxError } from "../errors.ts";
 import { limitedSignal, withAbort } from "../lib/abort.ts";
 import { makeDirectoriesInPool } from "../lib/make-directories.ts";
 import type { ExecContext } from "./exec-context.ts";
+import { refuseForeignLinks } from "./foreign-links.ts";
 import type { Launcher } from "./launcher.ts";
 import { type MountedFileSystem, parseMountInfo } from "./mount-info.ts";
 import { terminateTree } from "./process-group.ts";
@@ -98,6 +99,7 @@ function asBytes(text: string): string {
 }
 
 async function makeDirectory(path: string): Promise<string> {
+  await refuseForeignLinks(path);
   await makeDirectoriesInPool(path);
   return realpath(path);
 }

@@ -1,8 +1,10 @@
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -119,6 +121,23 @@ test("nothing is mounted over another mount", async () => {
     expect.stringContaining("something else is mounted there (nfs)"),
   ]);
   expect(place.calls).toHaveLength(1);
+});
+
+test.skipIf(process.geteuid?.() !== 0)("nothing is made or mounted where a link of another user's leads", async () => {
+  await using place = await Place.make();
+  const link = join(place.folder, "link");
+  mkdirSync(join(place.folder, "there"));
+  symlinkSync("there", link);
+  lchownSync(link, 65_534, 65_534);
+  symlinkSync("link/below", join(place.folder, "own"));
+  const refused = expect.stringContaining(`${JSON.stringify(link)} is a link of user 65534's`);
+  for (const path of ["link", "link/below", "own"])
+    expect(await place.mount(["server:/a", path])).toEqual([400, refused]);
+  expect([place.calls, readdirSync(join(place.folder, "there"))]).toEqual([[], []]);
+  lchownSync(link, 0, 0);
+  expect(await place.mount(["server:/a", "link/below"])).toEqual([204, ""]);
+  symlinkSync("loop", join(place.folder, "loop"));
+  expect(await place.mount(["server:/a", "loop"])).toEqual([400, expect.stringContaining("loop")]);
 });
 
 test("a path that cannot be made is 400", async () => {
