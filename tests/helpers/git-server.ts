@@ -134,15 +134,19 @@ function serve(state: GitServer, user: string, request: IncomingMessage, respons
   backend.stdin.on("error", () => undefined);
   request.pipe(backend.stdin);
   let isHeld = false;
+  let before: Buffer = Buffer.alloc(0);
   const send = (bytes: Buffer): void => {
-    const packAt = state.isStalling && isPack ? bytes.indexOf(PACK) : -1;
-    if (packAt < 0) return void response.write(bytes);
-    response.write(bytes.subarray(0, packAt + HELD_AFTER_BYTES));
+    // Git writes the channel by itself, so the pack may come with the next bytes.
+    const found = Buffer.concat([before, bytes]).indexOf(PACK);
+    const heldAt = found - before.length + HELD_AFTER_BYTES;
+    before = bytes.subarray(-1);
+    if (found < 0 || !state.isStalling || !isPack) return void response.write(bytes);
+    response.write(bytes.subarray(0, heldAt));
     backend.stdout.pause();
     isHeld = true;
     state.events.once("resume", () => {
       isHeld = false;
-      response.write(bytes.subarray(packAt + HELD_AFTER_BYTES));
+      response.write(bytes.subarray(heldAt));
       if (backend.stdout.readableEnded) response.end();
       else backend.stdout.resume();
     });
