@@ -1,4 +1,4 @@
-import { begin } from "./process-calls.ts";
+import { openKernelLog } from "./kernel-log.ts";
 import { forgetRuns, type Cycle, runCycles } from "./cycles.ts";
 import { until } from "./daemon.ts";
 import { descriptorsOf, type ForkedDaemon, leftoversOf } from "./forked-daemon.ts";
@@ -60,13 +60,6 @@ export async function measureCycles(daemon: ForkedDaemon, plan: CyclePlan): Prom
     heapSlope: slopeOf(samples.map(({ cycle, heapUsed }) => [cycle, heapUsed])),
     leftovers: leftoversOf(daemon.pid),
   };
-}
-
-/** The daemon opens the kernel's log some time after its start, or to see why a program was killed by others: then it stays open. */
-async function openKernelLog(url: string): Promise<void> {
-  const live = await begin(url, { process: { cmd: "sleep", args: ["60"], cwd: "/" }, stdin: false });
-  process.kill(live.pid, "SIGKILL");
-  await live.rest();
 }
 
 /** Descriptors once all runs are forgotten and nothing is being closed any more. Waits for `expected` if it can be had. */

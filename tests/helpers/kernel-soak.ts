@@ -6,6 +6,7 @@ import { CELL_SOAKS, contextCycle, runCells } from "./cell-cycles.ts";
 import { CodeSession } from "./code-contexts.ts";
 import { forgetRuns, runCycles } from "./cycles.ts";
 import { until } from "./daemon.ts";
+import { openKernelLog } from "./kernel-log.ts";
 import { descriptorsOf, type ForkedDaemon, startForkedDaemon } from "./forked-daemon.ts";
 import { slopeOf } from "./holdings.ts";
 
@@ -52,6 +53,7 @@ export async function soakKernels(plan: KernelSoakPlan): Promise<KernelSoakRepor
     await using daemon = await startForkedDaemon(argv, { temporaryFolder: folder, hasKernels: true });
     const { url } = daemon;
     await useTemporaryFolder(url, folder);
+    await openKernelLog(url);
     const session = await CodeSession.open(url, { language });
     const cycle = contextCycle(language);
     await runCells(url, { session, soak, count: warmUpCells, every: warmUpCells });
