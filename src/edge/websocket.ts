@@ -5,6 +5,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { ClientGone } from "./errors.ts";
 import { TOKEN_PROTOCOL } from "./gate.ts";
 import { lingerOn } from "./lingering.ts";
+import { pacedRequests } from "./paced-requests.ts";
 import type { EdgeContext, EdgeEnv } from "./request-context.ts";
 
 /** Largest message a client may send. */
@@ -130,7 +131,10 @@ export function createUpgradingServer(
   // The adapter's own listener leaves no choice of what errors look like. Its cleaning up would reset a connection whose body is not
   // read within half a second: we linger.
   const listener = getRequestListener(fetch, { errorHandler: unroutable, autoCleanupIncoming: false });
-  server.removeAllListeners("request").on("request", (incoming, outgoing) => void listener(incoming, outgoing));
+  server.removeAllListeners("request").on(
+    "request",
+    pacedRequests((incoming, outgoing) => void listener(incoming, outgoing)),
+  );
   lingerOn(server);
   return { server, sockets: acceptor.clients };
 }
