@@ -1,6 +1,6 @@
 // `node --random-seed=1 code-cache.config.ts <dist>`: starts the daemon of the bundle, asks it for its health, and keeps what V8 has compiled until then.
 // The build runs it. Without the seed no two would be the same.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,8 @@ import { CODE_CACHE, codeCacheOf, compileProgram, runProgram } from "./src/progr
 
 const [node = "", , dist = ""] = argv;
 const place = mkdtempSync(join(tmpdir(), "guestd-build-"));
+// What a daemon keeps is for programs of other users as well.
+chmodSync(place, 0o755);
 const settings = join(place, "settings.json");
 const socketPath = join(place, "socket");
 const GIVE_UP_MS = 30_000;

@@ -33,7 +33,10 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    // The parser's own words quote what is around the fault, and values may be secrets.
+    const [, place = ""] = /(at position \d+(?: \(line \d+ column \d+\))?)/.exec(String(error)) ?? [];
+    // oxlint-disable-next-line preserve-caught-error -- as a cause they would be shown all the same
+    throw new Error(`${path} is not JSON ${place}`.trim());
   }
 }
 

@@ -20,6 +20,7 @@ export async function runDoctor(config: Config): Promise<{ text: string; isHealt
     path: programPath(config.path),
     defaultUser: config.defaultUser,
     defaultDirectory: config.defaultWorkdir,
+    imageEnv: config.imageEnv,
   });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   const registry = stack.use(

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
-import { type Config, isLoopbackHost, socketPath } from "./config.ts";
+import { type Config, socketPath } from "./config.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -20,12 +20,14 @@ export async function checkHealth(config: Config): Promise<{ text: string; isHea
   }
 }
 
+/** Where a daemon that binds more than one address is asked. */
+const LOOPBACK_OF: Readonly<Record<string, string>> = { localhost: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1" };
+
 /** The API's port, a socket file where there is none, or the interpreter's port. */
 function whereToAsk(config: Config): { name: string } & ({ host: string; port: number } | { socketPath: string }) {
   const [socket] = config.listen;
   if (config.port === "off" && socket !== undefined) return { name: socket, socketPath: socketPath(socket) };
-  const isEverywhere = config.host === "0.0.0.0" || config.host === "::";
-  const host = isEverywhere || isLoopbackHost(config.host) ? "127.0.0.1" : config.host;
+  const host = LOOPBACK_OF[config.host] ?? config.host;
   const port = Number(config.port === "off" ? config.interpreterPort : config.port);
   return { name: `${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
 }

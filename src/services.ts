@@ -31,6 +31,7 @@ import { Mounts, NETWORK_MOUNTS } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
 import { descriptorLimit } from "./host/process-count.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
+import { canEnterDirectory } from "./host/permissions.ts";
 import { makeStateDirectory } from "./host/state-directory.ts";
 import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
@@ -80,6 +81,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const users = new Users();
   const { defaultUser, defaultWorkdir: defaultDirectory, imageEnv } = config;
   const exec = new ExecContext({ users, path: programPath(config.path), defaultUser, defaultDirectory, imageEnv });
+  warnOfPrivateState(stateDir, config, { exec, log });
   const identity = createIdentity(stack, config, { exec, log });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
@@ -144,6 +146,15 @@ function createWriting(deps: ConstructorParameters<typeof Uploads>[0]) {
     changes: new Changes(deps),
     compositions: new Compositions(deps),
   };
+}
+
+/** Drivers of kernels, and what git asks with, lie there for the programs' user. */
+function warnOfPrivateState(stateDir: string, config: Config, { exec, log }: { exec: ExecContext; log: Logger }): void {
+  const name = config.defaultUser;
+  const user = name === undefined ? exec.defaultUser : exec.users.find(name);
+  if (!user || canEnterDirectory(user, stateDir)) return;
+  const detail = `${user.name} cannot enter it: kernels and git may fail; name another with --state-dir`;
+  log.warn("state_dir.private", { path: stateDir, detail });
 }
 
 function createGit(

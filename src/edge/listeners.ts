@@ -3,11 +3,11 @@ import type { Server } from "node:http";
 import type { AddressInfo, ListenOptions, Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Hono } from "hono";
-import { errnoName, fromErrno, type SandboxError } from "../errors.ts";
+import { errnoName, fromErrno, SandboxError } from "../errors.ts";
 import { makeDirectories } from "../lib/make-directories.ts";
 import type { Logger } from "../log.ts";
 import type { WebSocket } from "ws";
-import { httpStatus } from "./errors.ts";
+import { ClientGone, httpStatus } from "./errors.ts";
 import { answerMalformed, answerUnroutable } from "./malformed-requests.ts";
 import type { EdgeContext, EdgeEnv, Face } from "./request-context.ts";
 import { removeStaleSocket } from "./stale-socket.ts";
@@ -83,7 +83,11 @@ export class Listeners implements AsyncDisposable {
       requireHostHeader: false,
     };
     const refused = (error: SandboxError): void => this.#refused(error);
-    const { server, sockets } = createUpgradingServer(app, options, (thrown) => answerUnroutable(thrown, refused));
+    const { server, sockets } = createUpgradingServer(app, options, {
+      unroutable: (thrown) => answerUnroutable(thrown, refused),
+      dropped: () =>
+        refused(new SandboxError("canceled", "the client went away before its turn", { cause: new ClientGone() })),
+    });
     answerMalformed(server, options, refused);
     server.on("connection", onConnection);
     const { promise, resolve, reject } = Promise.withResolvers<void>();

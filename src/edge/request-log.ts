@@ -1,4 +1,5 @@
 import type { Logger } from "../log.ts";
+import { arrivalOf } from "./paced-requests.ts";
 import type { EdgeContext } from "./request-context.ts";
 
 /** How a request went. */
@@ -16,7 +17,7 @@ export function logRequest(c: EdgeContext, log: Logger, onAnswered: (request: An
   const { outgoing } = c.env;
   const { method, path } = c.req;
   const isUpgrade = c.req.header("upgrade") !== undefined;
-  const beganAt = performance.now();
+  const beganAt = arrivalOf(c.env.incoming);
   outgoing.once("close", () => {
     // An upgraded connection has no answer that could be complete.
     const isAborted = !outgoing.writableFinished && !isUpgrade;

@@ -112,7 +112,7 @@ type WebSocketServerLike = NonNullable<Parameters<typeof createAdaptorServer>[0]
 export function createUpgradingServer(
   app: Hono<EdgeEnv>,
   serverOptions: ServerOptions,
-  unroutable: (thrown: unknown) => Response,
+  { unroutable, dropped }: { unroutable: (thrown: unknown) => Response; dropped: (incoming: IncomingMessage) => void },
 ): { server: Server; sockets: ReadonlySet<WebSocket> } {
   const acceptor = new WebSocketServer({
     noServer: true,
@@ -131,16 +131,16 @@ export function createUpgradingServer(
   // The adapter's own listener leaves no choice of what errors look like. Its cleaning up would reset a connection whose body is not
   // read within half a second: we linger.
   const listener = getRequestListener(fetch, { errorHandler: unroutable, autoCleanupIncoming: false });
-  server.removeAllListeners("request").on(
-    "request",
-    pacedRequests((incoming, outgoing) => void listener(incoming, outgoing)),
-  );
+  const paced = pacedRequests((incoming, outgoing) => void listener(incoming, outgoing), dropped);
+  server.removeAllListeners("request").on("request", paced);
   lingerOn(server);
   return { server, sockets: acceptor.clients };
 }
 
-function isForWebSocket(request: IncomingMessage): boolean {
-  return request.headers.upgrade?.toLowerCase() === "websocket";
+/** One whose address cannot be read is an ordinary request, which is told so. */
+function isForWebSocket({ headers, url = "" }: IncomingMessage): boolean {
+  if (headers.upgrade?.toLowerCase() !== "websocket") return false;
+  return URL.canParse(url.startsWith("/") ? `http://${headers.host ?? ""}${url}` : url);
 }
 
 /** A request for an upgrade comes without an answer object: it gets one that writes nothing and lasts as long as the connection. */

@@ -75,7 +75,10 @@ export class PortWatch {
     try {
       const sockets = this.#ports.sockets();
       // Who holds them is only asked when there is something new: most of the time there is not.
-      if (sockets === this.#looked || this.#isSame(sockets)) return;
+      if (sockets === this.#looked || this.#isSame(sockets)) {
+        this.#failure = undefined;
+        return;
+      }
       const ports = await this.#ports.describe(sockets);
       if (this.#followers === 0) return;
       this.#looked = sockets;

@@ -61,6 +61,13 @@ describe("what cannot be read is told why", () => {
     expect(await (await daemon.fetch(encoded)).text()).toBe("found");
   });
 
+  test.each(["[", "a b"])("a WebSocket of a host that cannot be: %j", async (host) => {
+    const upgrade = "Upgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13";
+    const head = `GET /v1/pty HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade, close\r\n${upgrade}\r\n\r\n`;
+    const [status] = errorOf(await answerTo(head));
+    expect(status).toBe(400);
+  });
+
   test("headers that are too large, to a client that goes on sending", async () => {
     const head = `GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ${"x".repeat(2 ** 20)}`;
     expect(errorOf(await answerTo(head))).toEqual([

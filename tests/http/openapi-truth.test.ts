@@ -1,6 +1,9 @@
+import { chmodSync, mkdtempDisposableSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { HeadEvent } from "../../src/contracts/git.ts";
+import { CloneEvent, HeadEvent } from "../../src/contracts/git.ts";
 import { PortFeedEvent } from "../../src/contracts/ports.ts";
 import { CodeEvent, ExecuteEvent, RunEvent } from "../../src/contracts/stream-events.ts";
 import { startTestDaemon, startToyDaemon, type TestDaemon } from "../helpers/daemon.ts";
@@ -190,12 +193,33 @@ describe("events are what the document says", () => {
     );
   });
 
-  test("of ports and of git", () => {
+  test("of ports", async () => {
+    const leaving = new AbortController();
+    const response = await daemon.fetch("/v1/ports?follow=1", { headers: ndjson, signal: leaving.signal });
+    const { value } = (await response.body?.getReader().read()) ?? {};
+    leaving.abort();
+    const lines = Buffer.from(value ?? new Uint8Array())
+      .toString()
+      .trim()
+      .split("\n");
+    const types = lines.map((line) => {
+      const event = JSON.parse(line) as { type: string };
+      expect(v.parse(PortFeedEvent, event)).toEqual(event);
+      return event.type;
+    });
+    expect(types.at(-1)).toBe("ready");
     expect(named("GET /v1/ports", "application/x-ndjson")).toEqual(new Set(["opened", "closed", "ready", "keepalive"]));
-    expect(v.is(PortFeedEvent, { type: "ready" })).toBe(true);
-    expect(named("POST /v1/git/push", "text/event-stream")).toEqual(
-      new Set(["progress", "keepalive", "result", "error"]),
-    );
+  });
+
+  test("of git", async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-openapi-"));
+    chmodSync(folder.path, 0o777);
+    const [from, to] = [join(folder.path, "from"), join(folder.path, "to")];
+    await daemon.fetch("/v1/git/init", json(JSON.stringify({ path: from })));
+    const body = JSON.stringify({ url: from, path: to, allowFile: true });
+    const headers = { "Content-Type": "application/json", ...ndjson };
+    const response = await daemon.fetch("/v1/git/clone", { method: "POST", headers, body });
+    expect(await check("POST /v1/git/clone", CloneEvent, response)).toEqual(new Set(["result"]));
     expect(v.is(HeadEvent, { type: "progress", stage: "receiving objects", percent: 1, done: 1, total: 100 })).toBe(
       true,
     );

@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { REPOSITORY, startTestDaemon } from "../../helpers/daemon.ts";
+import { installForEverybody } from "../../helpers/installation.ts";
 
 const PYTHON = "/usr/bin/python3";
 
@@ -116,10 +117,12 @@ test("a folder that an older set-up has made is replaced too", () => {
 test("a daemon that runs meanwhile has its kernels all the time", async () => {
   const toy = join(REPOSITORY, "tests", "fixtures", "kernels", "toy");
   const manifest = JSON.parse(readFileSync(join(toy, "kernel.json"), "utf8")) as { interpreters: string[] };
+  // The kernel's user may not be able to enter the folder of the one that runs the tests.
+  using installation = installForEverybody();
   setUp({
     ...Object.fromEntries(readdirSync(toy).map((name) => [name, readFileSync(join(toy, name), "utf8")])),
     "kernel.json": JSON.stringify({ ...manifest, interpreters: ["{prepared}/node"] }),
-    "prepare.sh": `sleep 0.2; cat "$(dirname "$0")"/packages.txt >/dev/null; ln -s "$(command -v node)" "$1/node"`,
+    "prepare.sh": `sleep 0.2; cat "$(dirname "$0")"/packages.txt >/dev/null; ln -s "${installation.node}" "$1/node"`,
     "packages.txt": "one",
   });
   chmodSync(root, 0o755);
