@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -12,12 +12,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, type TestContext } from "vitest";
 import { processState } from "../../src/host/process-tree.ts";
 import { startBuiltDaemon } from "../helpers/built-daemon.ts";
 import { startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
+import { skipTest } from "../helpers/skip.ts";
 
 const IMAGE_BYTES = 8 * 1024 * 1024;
+/** What mount says of EPERM and EACCES, and when it is not root that asks. */
+const IS_FORBIDDEN = /permission denied|not permitted|only root|must be superuser/i;
 
 let folder = "";
 let mounted: string[] = [];
@@ -30,20 +33,29 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Mounts what may be frozen: a file system of its own, whatever else goes wrong. Undefined where nothing can be mounted. */
-function mount(type: "ext4" | "tmpfs"): string | undefined {
+/**
+ * Mounts what may be frozen: a file system of its own, whatever else goes wrong. Where this machine lets nobody mount the test is
+ * skipped and says why; whatever else is in the way, like a missing mkfs.ext4, is a failure.
+ */
+function mount(context: TestContext, type: "ext4" | "tmpfs"): string {
   const point = join(folder, type);
   const image = join(folder, "image");
   mkdirSync(point);
-  try {
-    if (type === "ext4") {
-      writeFileSync(image, "");
-      truncateSync(image, IMAGE_BYTES);
-      execFileSync("mkfs.ext4", ["-q", "-F", image], { stdio: "pipe" });
-      execFileSync("mount", ["-o", "loop", image, point], { stdio: "pipe" });
-    } else execFileSync("mount", ["-t", "tmpfs", "none", point], { stdio: "pipe" });
-  } catch {
-    return undefined;
+  if (type === "ext4") {
+    writeFileSync(image, "");
+    truncateSync(image, IMAGE_BYTES);
+    execFileSync("mkfs.ext4", ["-q", "-F", image], { stdio: "pipe" });
+  }
+  const argv = type === "ext4" ? ["-o", "loop", image, point] : ["-t", "tmpfs", "none", point];
+  const { error, status, stderr } = spawnSync("mount", argv, {
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  if (error) throw error;
+  if (status !== 0) {
+    const reason = `mount ${argv.join(" ")}: ${stderr.trim()}`;
+    if (IS_FORBIDDEN.test(stderr)) return skipTest(context, reason);
+    throw new Error(reason);
   }
   mounted.push(point);
   if (statSync(point).dev === statSync("/").dev) throw new Error(`${point} is no file system of its own`);
@@ -68,7 +80,7 @@ function startWriter(file: string): ChildProcess {
 
 describe("/fsfreeze and /fsthaw", () => {
   test("hold up who writes, not guestd, however often each is called", async (context) => {
-    const point = mount("ext4") ?? context.skip("nothing can be mounted here");
+    const point = mount(context, "ext4");
     await using daemon = await startTestDaemon({ argv: ["--freezable-fs", point] });
     expect((await ask(daemon, "/fsthaw")).status).toBe(204);
     expect([(await ask(daemon, "/fsfreeze")).status, (await ask(daemon, "/fsfreeze")).status]).toEqual([204, 204]);
@@ -88,7 +100,7 @@ describe("/fsfreeze and /fsthaw", () => {
   });
 
   test("what is frozen is thawed when the daemon ends", async (context) => {
-    const point = mount("ext4") ?? context.skip("nothing can be mounted here");
+    const point = mount(context, "ext4");
     const daemon = await startTestDaemon({ argv: ["--freezable-fs", point] });
     expect((await ask(daemon, "/fsfreeze")).status).toBe(204);
     await daemon[Symbol.asyncDispose]();
@@ -97,7 +109,7 @@ describe("/fsfreeze and /fsthaw", () => {
   });
 
   test("the end of a daemon whose socket file is on what is frozen waits for nobody", async (context) => {
-    const point = mount("ext4") ?? context.skip("nothing can be mounted here");
+    const point = mount(context, "ext4");
     const socket = join(point, "socket");
     // In a process of its own: it would hang where nothing can end it.
     const argv = ["--freezable-fs", point, "--listen", `unix:${socket}`, "--kernels="];
@@ -115,7 +127,7 @@ describe("/fsfreeze and /fsthaw", () => {
   });
 
   test("one that guestd itself has to write to is not frozen", async (context) => {
-    const point = mount("ext4") ?? context.skip("nothing can be mounted here");
+    const point = mount(context, "ext4");
     await using daemon = await startTestDaemon({
       argv: ["--freezable-fs", point, "--state-dir", join(point, "state")],
     });
@@ -124,7 +136,7 @@ describe("/fsfreeze and /fsthaw", () => {
   });
 
   test("one that cannot be frozen is told as such", async (context) => {
-    const point = mount("tmpfs") ?? context.skip("nothing can be mounted here");
+    const point = mount(context, "tmpfs");
     await using daemon = await startTestDaemon({ argv: ["--freezable-fs", point] });
     expect(await failureOf(await ask(daemon, "/fsfreeze"))).toMatch(/cannot freeze the file system.*not supported/);
     await using other = await startTestDaemon({ argv: ["--freezable-fs", join(folder, "nowhere")] });
