@@ -6,36 +6,46 @@ import { type CellLine, CellStream, errorsOf, execute, resultOf, textOf } from "
 export class CodeSession implements AsyncDisposable {
   readonly id: string;
   readonly #url: string;
+  readonly #headers: Record<string, string>;
 
-  private constructor(url: string, id: string) {
+  private constructor(url: string, id: string, headers: Record<string, string>) {
     this.#url = url;
     this.id = id;
+    this.#headers = headers;
   }
 
-  static async open(url: string, body: { language: string; cwd?: string }): Promise<CodeSession> {
+  /** `headers` are sent with every request. */
+  static async open(
+    url: string,
+    body: { language: string; cwd?: string },
+    headers: Record<string, string> = {},
+  ): Promise<CodeSession> {
     const response = await fetch(`${url}/contexts`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...headers },
       body: JSON.stringify(body),
     });
     if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
-    return new CodeSession(url, ((await response.json()) as { id: string }).id);
+    return new CodeSession(url, ((await response.json()) as { id: string }).id, headers);
   }
 
   run(code: string, more: object = {}): Promise<CellLine[]> {
-    return execute(this.#url, { context_id: this.id, code, ...more });
+    return execute(this.#url, { context_id: this.id, code, ...more }, this.#headers);
   }
 
   /** The stream of a cell that says `up` when it has begun, from there on. */
   async openUp(code: string, more: object = {}): Promise<CellStream> {
-    const stream = await CellStream.open(this.#url, { context_id: this.id, code, ...more });
+    const stream = await CellStream.open(this.#url, { context_id: this.id, code, ...more }, this.#headers);
     await stream.until(({ type }) => type === "stdout");
     return stream;
   }
 
   /** What came of interrupting it. */
   async interrupt(query = ""): Promise<Record<string, unknown>> {
-    const response = await fetch(`${this.#url}/v1/contexts/${this.id}/interrupt${query}`, { method: "POST" });
+    const response = await fetch(`${this.#url}/v1/contexts/${this.id}/interrupt${query}`, {
+      method: "POST",
+      headers: this.#headers,
+    });
     return (await response.json()) as Record<string, unknown>;
   }
 
@@ -48,7 +58,7 @@ export class CodeSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await fetch(`${this.#url}/contexts/${this.id}`, { method: "DELETE" });
+    await fetch(`${this.#url}/contexts/${this.id}`, { method: "DELETE", headers: this.#headers });
   }
 }
 

@@ -5,6 +5,7 @@ export interface RunView {
   id: string;
   kind: string;
   state: "running" | "ended";
+  startedAt: string;
   pid: number;
   ending: string | null;
   exitCode: number | null;
@@ -21,17 +22,17 @@ export interface SignalReport {
 }
 
 /** Starts a program in the background through `/v1/run`. */
-export async function startRun(url: string, body: unknown): Promise<RunView> {
-  return must<RunView>(await post(url, "/v1/run?background=1", body), 202);
+export async function startRun(url: string, body: unknown, headers?: Record<string, string>): Promise<RunView> {
+  return must<RunView>(await post(url, "/v1/run?background=1", body, headers), 202);
 }
 
-export async function viewOf(url: string, id: string): Promise<RunView> {
-  return must<RunView>(await fetch(`${url}/v1/runs/${id}`), 200);
+export async function viewOf(url: string, id: string, headers: Record<string, string> = {}): Promise<RunView> {
+  return must<RunView>(await fetch(`${url}/v1/runs/${id}`, { headers }), 200);
 }
 
 /** What a run looks like when it has ended. */
-export async function endedView(url: string, id: string): Promise<RunView> {
-  return must<RunView>(await fetch(`${url}/v1/runs/${id}/wait`), 200);
+export async function endedView(url: string, id: string, headers: Record<string, string> = {}): Promise<RunView> {
+  return must<RunView>(await fetch(`${url}/v1/runs/${id}/wait`, { headers }), 200);
 }
 
 /** All that a run has printed, all streams in order of arrival. */
@@ -59,9 +60,17 @@ export async function removeRun(url: string, id: string): Promise<{ ending: stri
   return must(await fetch(`${url}/v1/runs/${id}`, { method: "DELETE" }), 200);
 }
 
-export function post(url: string, path: string, body: unknown): Promise<Response> {
-  const headers = { "Content-Type": "application/json" };
-  return fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+export function post(
+  url: string,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(url + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
 }
 
 async function must<T>(response: Response, status: number): Promise<T> {

@@ -38,8 +38,8 @@ export async function callRpc(
 }
 
 /** `CREATE name` of each event of a GetWatcherEvents. */
-export async function pollEvents(url: string, watcherId: unknown): Promise<string[]> {
-  const { body } = await callRpc(url, "GetWatcherEvents", { watcherId });
+export async function pollEvents(url: string, watcherId: unknown, headers?: Record<string, string>): Promise<string[]> {
+  const { body } = await callRpc(url, "GetWatcherEvents", { watcherId }, headers);
   const events = (body["events"] ?? []) as { name: string; type: string }[];
   return events.map(eventText);
 }

@@ -85,8 +85,8 @@ export class CellStream {
 }
 
 /** Runs a cell and gives all its lines. */
-export async function execute(url: string, body: object): Promise<CellLine[]> {
-  const stream = await CellStream.open(url, body);
+export async function execute(url: string, body: object, headers?: Record<string, string>): Promise<CellLine[]> {
+  const stream = await CellStream.open(url, body, headers);
   return stream.until();
 }
 
