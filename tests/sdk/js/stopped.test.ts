@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BuiltDaemon, startBuiltDaemon } from "../helpers/built-daemon.ts";
-import { CodeSession } from "../helpers/code-contexts.ts";
-import { startControlPlane } from "../helpers/control-plane.ts";
-import { until } from "../helpers/daemon.ts";
-import { endedView, post, startRun, viewOf } from "../helpers/native-runs.ts";
-import { stopTree } from "../helpers/stopped-tree.ts";
-import { followFeed } from "./feed-client.ts";
-import { PtySocket } from "./pty-socket.ts";
-import { callRpc, pollEvents } from "./watch-client.ts";
+import { type BuiltDaemon, startBuiltDaemon } from "../../helpers/built-daemon.ts";
+import { CodeSession } from "../../helpers/code-contexts.ts";
+import { startControlPlane } from "../../helpers/control-plane.ts";
+import { until } from "../../helpers/daemon.ts";
+import { endedView, post, startRun, viewOf } from "../../helpers/native-runs.ts";
+import { stopTree } from "../../helpers/stopped-tree.ts";
+import { followFeed } from "../../http/feed-client.ts";
+import { PtySocket } from "../../http/pty-socket.ts";
+import { callRpc, pollEvents } from "../../http/watch-client.ts";
 
 /*
  * A snapshot-like stop: everything that is going on in a sandbox is stopped at once for ten seconds, longer than any limit that was
