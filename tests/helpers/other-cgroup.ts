@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { errnoName } from "../../src/errors.ts";
 import { writableCgroup } from "../../src/host/cgroup.ts";
 
 /**
@@ -16,8 +17,17 @@ export function otherCgroup(pids: readonly number[]): Disposable {
   return {
     [Symbol.dispose]() {
       const left = readFileSync(join(folder, "cgroup.procs"), "latin1").split("\n").filter(Boolean);
-      for (const pid of left) writeFileSync(join(parent, "cgroup.procs"), pid);
+      for (const pid of left) putBack(pid, parent);
       rmdirSync(folder);
     },
   };
+}
+
+/** One that has ended since it was listed needs no place. */
+function putBack(pid: string, parent: string): void {
+  try {
+    writeFileSync(join(parent, "cgroup.procs"), pid);
+  } catch (error) {
+    if (errnoName(error) !== "ESRCH") throw error;
+  }
 }
