@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdtempDisposableSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,9 +49,29 @@ export async function buildImage(tag: string, options: readonly string[] = []): 
 export async function buildOver(suite: string, tag: string, lines: readonly string[]): Promise<void> {
   await script("make-base.sh", ["distro", suite]);
   using context = mkdtempDisposableSync(join(tmpdir(), "guestd-image-"));
-  const text = [`FROM localhost/base:${suite}`, ...lines, ""].join("\n");
-  writeFileSync(join(context.path, "Dockerfile"), text);
-  await run("buildah", ["build", "--isolation", "chroot", "--format", "docker", "-t", tag, context.path]);
+  await buildLines(context.path, tag, [`FROM localhost/base:${suite}`, ...lines]);
+}
+
+/** The Dockerfile's base of Node, with this machine's way to npm's registry in it: for builds that are told none. */
+export async function buildNodeWithRegistry(tag: string): Promise<void> {
+  await script("make-base.sh", ["node", "bullseye"]);
+  using context = mkdtempDisposableSync(join(tmpdir(), "guestd-image-"));
+  writeSecrets(context.path);
+  await buildLines(context.path, tag, [
+    "FROM localhost/node:24-bullseye",
+    "COPY ca npmrc /registry/",
+    "RUN sed 's#/run/secrets/#/registry/#' /registry/npmrc > /root/.npmrc",
+  ]);
+}
+
+/** What a build is told of this machine, in files of a folder: `ca`, `npmrc` and `pipconf`. */
+export function writeSecrets(folder: string): void {
+  execFileSync(join(SCRIPTS, "build-image.sh"), ["--secrets", folder]);
+}
+
+async function buildLines(context: string, tag: string, lines: readonly string[]): Promise<void> {
+  writeFileSync(join(context, "Dockerfile"), [...lines, ""].join("\n"));
+  await run("buildah", ["build", "--isolation", "chroot", "--format", "docker", "-t", tag, context]);
 }
 
 /** Bytes of an image's layers. */

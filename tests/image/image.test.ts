@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdtempDisposableSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Sandbox } from "@e2b/code-interpreter";
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startControlPlane } from "../helpers/control-plane.ts";
 import { REPOSITORY, until } from "../helpers/daemon.ts";
 import { buildImage, type Container, imageBytes, IS_SLIM, startContainer } from "./container.ts";
+import { needles } from "./needles.ts";
 import { CELLS, driveWithJavaScript, driveWithPython, followPortsWithPython } from "./sdk-drive.ts";
 
 const TOKEN = "image-token-0123456789abcdef";
@@ -143,12 +144,20 @@ describe.each(TARGETS)("the %s image", (target) => {
     for (const file of SECRET_FILES) expect(() => statSync(join(root, file)), file).toThrow(/ENOENT/);
     expect(readdirSync(join(root, "run", "secrets"))).toEqual([]);
     const unwanted = needles();
-    const words = unwanted.flatMap((needle) => ["-e", needle]);
-    const { stdout, status } = spawnSync("grep", ["-rlaF", ...words, ...searched(root)], { encoding: "utf8" });
-    expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+    // It finds these files and no other: each of them would be found.
+    using folder = mkdtempDisposableSync(join(root, "opt", "planted-"));
+    const planted = unwanted.map(({ what, text }, index) => {
+      const file = join(folder.path, `${index} ${what}`);
+      writeFileSync(file, `before ${text} after`, { mode: 0o600 });
+      return file;
+    });
+    const input = unwanted.map(({ text }) => text).join("\n");
+    const { stdout, stderr } = spawnSync("grep", ["-rlaF", "-f", "-", ...searched(root)], { input, encoding: "utf8" });
+    expect({ found: stdout.trim().split("\n").toSorted(), stderr }).toEqual({ found: planted.toSorted(), stderr: "" });
     const settings = inspect(tag);
     expect(settings).toContain(GUESTD);
-    expect(unwanted.filter((needle) => settings.includes(needle))).toEqual([]);
+    const told = unwanted.filter(({ text }) => settings.includes(text));
+    expect(told.map(({ what }) => what)).toEqual([]);
   });
 
   test("ends with status 0 soon after SIGTERM", async () => {
@@ -217,26 +226,6 @@ function known(): string[] {
 const languagesOf = (target: string): string[] =>
   known().filter((language) => language in CELLS && (target === "full" || MINIMAL.includes(language)));
 const missingIn = (target: string): string[] => known().filter((language) => !languagesOf(target).includes(language));
-
-/** What must not be in an image: this machine's registries, and the folder that it was built in. */
-function needles(): string[] {
-  const urls = [
-    ...setting("npm", ["config", "get", "registry"]),
-    ...setting("pip", ["config", "get", "global.index-url"]),
-  ];
-  const publicHosts = new Set(["registry.npmjs.org", "pypi.org", "files.pythonhosted.org"]);
-  const hosts = urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).host);
-  return [REPOSITORY, ...hosts.filter((host) => !publicHosts.has(host))];
-}
-
-/** What a package manager is set to, if it is there and has that setting. */
-function setting(command: string, args: readonly string[]): string[] {
-  try {
-    return [execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()];
-  } catch {
-    return [];
-  }
-}
 
 /** Everything in it but what the kernel shows. */
 function searched(root: string): string[] {
