@@ -5,11 +5,14 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
+import { type ReportedRow, targetText } from "../../bench/lib/report.ts";
 import { REPOSITORY } from "../helpers/daemon.ts";
 import { IS_SLIM } from "./container.ts";
 
 const execute = promisify(execFile);
 const MAX_BYTES = 45e6;
+/** What is asked of it by name, in the order of bench/image.ts: MB compressed, ms to /health, ms to both contexts, MB of RSS and of PSS. */
+const LIMITS = [45, 150, 1000, 80, 220];
 
 /** What `npm run artefact` says that it has made. */
 interface Made {
@@ -59,4 +62,21 @@ describe("npm run artefact", () => {
     const launcher = join(folder.path, "opt", "guestd", "bin", "guestd");
     expect((await execute(launcher, ["doctor"])).stdout).toMatch(/ok +processes +.*guestd-shim\n/);
   });
+
+  // Some forty seconds, which say little while other tests run.
+  if (!IS_SLIM) {
+    test("has what it costs measured beside its limits", async () => {
+      const { stdout } = await execute(process.execPath, [join(REPOSITORY, "bench", "image.ts")]);
+      const rows = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as ReportedRow);
+      for (const { what, ours, unit, target, isMet } of rows) {
+        const limit = target ? ` (${targetText(target, unit)}${isMet ? "" : ", missed"})` : "";
+        console.log(`image: ${what}: ${ours} ${unit}${limit}`);
+      }
+      expect(rows.filter(({ ours }) => ours === undefined)).toEqual([]);
+      expect(rows.flatMap(({ target }) => target?.atMost ?? [])).toEqual(LIMITS);
+    });
+  }
 });
