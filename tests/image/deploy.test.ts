@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { REPOSITORY } from "../helpers/daemon.ts";
 import { validatorsFolder } from "../helpers/prepare-machine.ts";
+import { buildImage, buildNodeWithRegistry, buildOver, IS_SLIM } from "./container.ts";
 
 const execute = promisify(execFile);
 const TOOLS = join(validatorsFolder(REPOSITORY), "bin");
@@ -55,6 +56,12 @@ test("the pod is what Kubernetes takes", async () => {
   });
 });
 
+test("the pod has a place for the files that say which sandbox it is", () => {
+  const [, folder = ""] = /^ENV GUESTD_IDENTITY_DIR=(.*)$/m.exec(readFileSync(DOCKERFILE, "utf8")) ?? [];
+  expect(folder).not.toBe("");
+  expect(example("yaml", "kind: Pod")).toContain(`\n          mountPath: ${folder}\n`);
+});
+
 test("the pod of the agent-sandbox is what Kubernetes takes, and its own fields are those there are", async () => {
   const script = join(import.meta.dirname, "pod-of-sandbox.py");
   const input = example("yaml", "kind: Sandbox");
@@ -70,11 +77,32 @@ test("the unit has nothing that systemd does not know", async () => {
 });
 
 test("the Dockerfile has nothing of BuildKit but mounts, which sed takes out as its head says", async () => {
-  const [, script = ""] = /: sed '(.*)' Dockerfile \| docker build/.exec(readFileSync(DOCKERFILE, "utf8")) ?? [];
-  const { stdout: plain } = await execute("sed", [script, DOCKERFILE]);
+  const plain = await plainDockerfile();
   expect(plain).toContain("\nRUN sh /tmp/kernels/install.sh $KERNELS");
   const instructions = plain.split("\n").filter((line) => !line.startsWith("#"));
   const flags = instructions.flatMap((line) => /^(?:RUN|COPY|ADD|FROM) +(--\w+)/.exec(line)?.[1] ?? []);
   expect(new Set(flags)).toEqual(new Set(["--from"]));
   expect(instructions.join("\n")).not.toMatch(/<<|TARGETARCH|TARGETPLATFORM/);
 });
+
+// Compiles everything once more.
+if (!IS_SLIM) {
+  test("a builder that has no mounts makes the artefact of it", async () => {
+    const [node, tag] = ["localhost/node:with-registry", "localhost/guestd:artefact-plain"];
+    await buildNodeWithRegistry(node);
+    using folder = mkdtempDisposableSync(join(tmpdir(), "guestd-deploy-"));
+    const file = join(folder.path, "Dockerfile");
+    writeFileSync(file, await plainDockerfile());
+    const { seconds } = await buildImage(tag, ["--target", "artefact", "--build-arg", `NODE=${node}`, "-f", file]);
+    console.log(`image: artefact built without mounts in ${seconds.toFixed(0)} s`);
+    const lines = [`COPY --from=${tag} /opt/guestd /opt/guestd`, `RUN ${GUESTD} doctor | grep -q 'ok  *processes'`];
+    await expect(buildOver("bullseye", "localhost/guestd-on:plain", lines)).resolves.toBeUndefined();
+  });
+}
+
+/** The Dockerfile by the command in its head. */
+async function plainDockerfile(): Promise<string> {
+  const [, script = ""] = /: sed '(.*)' Dockerfile \| docker build/.exec(readFileSync(DOCKERFILE, "utf8")) ?? [];
+  const { stdout } = await execute("sed", [script, DOCKERFILE]);
+  return stdout;
+}
