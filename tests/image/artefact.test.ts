@@ -83,7 +83,7 @@ test("asks for no newer glibc than Node does", async () => {
   const compiled = "( -name *.node -o -name *.so* -o -perm -u+x ) -type f".split(" ");
   const { stdout: files } = await execute("find", [`${container.root}/opt/guestd`, ...compiled]);
   for (const file of files.trim().split("\n")) {
-    const { stdout: symbols } = await execute("objdump", ["-T", file]).catch(() => ({ stdout: "" }));
+    const { stdout: symbols } = await execute("objdump", ["-p", file]).catch(() => ({ stdout: "" }));
     const minors = [...symbols.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
     expect(Math.max(0, ...minors), file).toBeLessThanOrEqual(FLOOR);
     if (file.endsWith("/bin/node")) expect(minors).toContain(FLOOR);
