@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodeSession } from "../helpers/code-contexts.ts";
-import { REPOSITORY, startTestDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { REPOSITORY, startTestDaemon, type TestDaemon, until } from "../helpers/daemon.ts";
 import { CellStream, errorsOf } from "../unit/kernels/cell-client.ts";
 
 const FOLDER = join(REPOSITORY, "kernels", "java");
@@ -63,7 +63,12 @@ describe("a kernel of Java", () => {
   test("does not take idle interrupts for the next cell's", async () => {
     await using session = await open();
     const pid = Number(await session.value(PID));
-    for (let count = 0; count < 20; count += 1) process.kill(pid, "SIGINT");
+    for (let count = 0; count < 20; count += 1) {
+      const before = switchesOf(pid, "Signal Dispatch");
+      process.kill(pid, "SIGINT");
+      // The virtual machine hands a signal to a thread, and that to one of its own.
+      await until(() => switchesOf(pid, "Signal Dispatch") > before && switchesOf(pid, "SIGINT handler") === 0);
+    }
     expect(await session.value("long x = 0; for (int i = 0; i < 10_000_000; i++) x += i; x")).toBe("49999995000000");
   });
 
@@ -174,3 +179,16 @@ describe("preparing", () => {
     expect(runScript("probe.sh", { java: "" }).stderr).toMatch(/^\S+\/kernel\.jar cannot be read\n$/);
   });
 });
+
+/** One more than how often the thread of that name has gone to sleep; 0 when there is none. */
+function switchesOf(pid: number, name: string): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    try {
+      const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1");
+      const [, switches = "0"] = /^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status) ?? [];
+      return status.startsWith(`Name:\t${name}\n`) ? sum + 1 + Number(switches) : sum;
+    } catch {
+      return sum; // it has ended while we looked
+    }
+  }, 0);
+}
