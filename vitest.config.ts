@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Two files at once take a third of the time less on two processors, and found a test an hour that was not meant for that.
+    // Two files at once would take a third of the time less on two processors, but some tests are of what happens within milliseconds.
     maxWorkers: 1,
     projects: [
       project("unit", ["tests/architecture.test.ts", "tests/unit/**/*.test.ts"], { testTimeout: 30_000 }),

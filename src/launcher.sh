@@ -12,4 +12,4 @@ if [ ! -e "@LOADER@" ]; then
 fi
 # What an image sets for its own Node would load code into guestd, or open a debugger.
 unset NODE_OPTIONS NODE_PATH NODE_V8_COVERAGE NODE_REDIRECT_WARNINGS NODE_PENDING_DEPRECATION NODE_DEBUG NODE_DEBUG_NATIVE
-exec "$root/bin/node" --disable-sigusr1 --max-semi-space-size=4 "$root/dist/main.js" "$@"
+exec "$root/bin/node" --disable-sigusr1 --max-semi-space-size=4 --v8-pool-size=1 "$root/dist/main.js" "$@"

@@ -37,7 +37,14 @@ export async function startBuiltDaemon(options: BuiltDaemonOptions = {}): Promis
   const logFd = openSync(logFile, "a");
   const [program, ...before] = installed
     ? [join(installed, "bin", "guestd")]
-    : [process.execPath, "--disable-sigusr1", "--max-semi-space-size=4", ...nodeArgv, join(ROOT, "dist", "main.js")];
+    : [
+        process.execPath,
+        "--disable-sigusr1",
+        "--max-semi-space-size=4",
+        "--v8-pool-size=1",
+        ...nodeArgv,
+        join(ROOT, "dist", "main.js"),
+      ];
   const child = spawn(program, [...before, ...LISTENING, ...(hasKernels ? [] : ["--kernels", ""]), ...argv], {
     cwd: "/",
     stdio: ["ignore", "ignore", logFd],

@@ -48,8 +48,8 @@ test.each([
     encoding: "utf8",
     env: { PATH: `${process.env["PATH"]}:${join(root, "bin")}` },
   });
-  const [sigusr, semiSpace, main = "", ...rest] = text.trimEnd().split("\n");
-  expect([sigusr, semiSpace]).toEqual(["--disable-sigusr1", "--max-semi-space-size=4"]);
+  const [sigusr, semiSpace, pool, main = "", ...rest] = text.trimEnd().split("\n");
+  expect([sigusr, semiSpace, pool]).toEqual(["--disable-sigusr1", "--max-semi-space-size=4", "--v8-pool-size=1"]);
   expect(main).toBe(join(root, "dist", "main.js"));
   expect(rest).toEqual(["--port", "a b"]);
 });
