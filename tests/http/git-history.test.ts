@@ -3,15 +3,11 @@ import { type Answer, type GitPlace, startGitPlace } from "./git-place.ts";
 import { AUTHOR, TestClone } from "./git-test-clone.ts";
 
 let place: GitPlace;
-let clones = 0;
 let clone: TestClone;
 
 beforeAll(async () => void (place = await startGitPlace()));
 afterAll(async () => place[Symbol.asyncDispose]());
-beforeEach(async () => {
-  clones += 1;
-  clone = await TestClone.open(place, `clone-${clones}`);
-});
+beforeEach(async () => void (clone = await TestClone.openAnother(place)));
 
 const names = ({ body }: Answer): string[] => (body["refs"] as { name: string }[]).map(({ name }) => name);
 

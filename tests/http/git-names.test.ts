@@ -3,15 +3,11 @@ import { type GitPlace, startGitPlace } from "./git-place.ts";
 import { TestClone } from "./git-test-clone.ts";
 
 let place: GitPlace;
-let clones = 0;
 let clone: TestClone;
 
 beforeAll(async () => void (place = await startGitPlace()));
 afterAll(async () => place[Symbol.asyncDispose]());
-beforeEach(async () => {
-  clones += 1;
-  clone = await TestClone.open(place, `clone-${clones}`);
-});
+beforeEach(async () => void (clone = await TestClone.openAnother(place)));
 
 test("a file is meant by its very name in every call", async () => {
   for (const name of ["[ab].txt", "a.txt", "*"]) await clone.commit(name, "1\n");

@@ -6,15 +6,11 @@ import { findSecret, type GitPlace, SECRET, startGitPlace } from "./git-place.ts
 import { TestClone } from "./git-test-clone.ts";
 
 let place: GitPlace;
-let clones = 0;
 let clone: TestClone;
 
 beforeAll(async () => void (place = await startGitPlace()));
 afterAll(async () => place[Symbol.asyncDispose]());
-beforeEach(async () => {
-  clones += 1;
-  clone = await TestClone.open(place, `clone-${clones}`);
-});
+beforeEach(async () => void (clone = await TestClone.openAnother(place)));
 
 const settings = (): string => readFileSync(join(clone.path, ".git/config"), "utf8");
 const withSecret = (url: string): string =>
@@ -72,7 +68,7 @@ describe("remotes", () => {
   test("are fetched from and pushed to by their names", async () => {
     await clone.done("remotes", { name: "second", url: place.url() });
     await clone.done("fetch", { remote: "second", credentials: SECRET });
-    await clone.done("checkout", { ref: `topic-${clones}`, create: true, start: "second/side" });
+    await clone.done("checkout", { ref: "topic-of-second", create: true, start: "second/side" });
     await clone.done("push", { remote: "second", credentials: SECRET });
     expect(findSecret(place)).toEqual([]);
   });

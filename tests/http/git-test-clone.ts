@@ -6,6 +6,7 @@ export const AUTHOR = { name: "Bob", email: "bob@example.com" };
 
 /** A clone of `app.git`, of the account `user`, and calls about it. */
 export class TestClone {
+  static #opened = 0;
   readonly path: string;
   readonly #place: GitPlace;
 
@@ -18,6 +19,12 @@ export class TestClone {
     const clone = new TestClone(place, join(place.folder, name));
     await clone.done("clone", { url: place.url(), credentials: SECRET });
     return clone;
+  }
+
+  /** One whose name does not matter. */
+  static openAnother(place: GitPlace): Promise<TestClone> {
+    TestClone.#opened += 1;
+    return TestClone.open(place, `clone-${TestClone.#opened}`);
   }
 
   change(what: string, body: object): Promise<Answer> {
