@@ -7,6 +7,7 @@ import { refuseForeignLinks } from "./foreign-links.ts";
 import type { Launcher } from "./launcher.ts";
 import { type MountedFileSystem, parseMountInfo } from "./mount-info.ts";
 import { terminateTree } from "./process-group.ts";
+import { lastLine } from "./trial.ts";
 
 /** A directory of an NFS server, as `server:/directory`, and where it is to be. */
 export interface Volume {
@@ -89,7 +90,7 @@ export class NfsVolumes {
       await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: KILL_WAIT_MS });
       throw error;
     }
-    throw new SandboxError("failed_precondition", `${what}: ${lastLine(words)}`);
+    throw new SandboxError("failed_precondition", `${what}: ${lastLine(words) || "mount says nothing of why"}`);
   }
 }
 
@@ -102,8 +103,4 @@ async function makeDirectory(path: string): Promise<string> {
   await refuseForeignLinks(path);
   await makeDirectoriesInPool(path);
   return realpath(path);
-}
-
-function lastLine(words: string): string {
-  return words.trim().split("\n").at(-1) || "mount says nothing of why";
 }

@@ -1,9 +1,8 @@
-import { delay } from "../lib/abort.ts";
 import type { Capability } from "./capabilities.ts";
 import type { ExecContext } from "./exec-context.ts";
 import type { Launcher } from "./launcher.ts";
 import { INSTALL_AGAIN } from "./package-root.ts";
-import { terminateTree } from "./process-group.ts";
+import { type TrialOutcome, tryProgram } from "./trial.ts";
 
 const TRIAL_MS = 5000;
 
@@ -20,28 +19,8 @@ export async function tryPrograms(launcher: Launcher, exec: ExecContext): Promis
   ];
 }
 
-/** What a program prints, or why it does not. */
-async function trial(
-  launcher: Launcher,
-  exec: ExecContext,
-  argv: readonly [string, ...string[]],
-): Promise<{ printed: string } | { why: string }> {
-  const output = { stdout: "", stderr: "" };
-  try {
-    const env = exec.environment(exec.defaultUser);
-    const program = { argv, env, cwd: "/", identity: exec.defaultUser, hasStdin: false };
-    using child = await launcher.start(program, (stream, bytes) => {
-      output[stream === "stderr" ? "stderr" : "stdout"] += Buffer.from(bytes).toString("utf8");
-      return true;
-    });
-    const exit = await Promise.race([child.exit, delay(TRIAL_MS)]);
-    if (!exit) {
-      await terminateTree(child, { signal: "SIGKILL", graceMs: 0, killWaitMs: 1000 });
-      return { why: `${argv[0]}: no end within ${TRIAL_MS / 1000} s` };
-    }
-    if (exit.status && "code" in exit.status && exit.status.code === 0) return { printed: output.stdout.trim() };
-    return { why: output.stderr.trim() || `${argv[0]} ended with ${JSON.stringify(exit.status)}` };
-  } catch (error) {
-    return { why: error instanceof Error ? error.message : String(error) };
-  }
+function trial(launcher: Launcher, exec: ExecContext, argv: readonly [string, ...string[]]): Promise<TrialOutcome> {
+  const identity = exec.defaultUser;
+  const program = { argv, env: exec.environment(identity), cwd: "/", identity, hasStdin: false };
+  return tryProgram(launcher, program, TRIAL_MS);
 }

@@ -1,6 +1,6 @@
 import { SandboxError } from "../errors.ts";
 import type { Launcher } from "../host/launcher.ts";
-import { terminateTree } from "../host/process-group.ts";
+import { lastLine, tryProgram } from "../host/trial.ts";
 import type { Identity } from "../host/users.ts";
 
 /** An interpreter that will do. */
@@ -42,32 +42,13 @@ export async function probeInterpreters(options: ProbeOptions): Promise<Runtime>
 async function probe(interpreter: string, options: ProbeOptions): Promise<(Runtime & { rank: number }) | string> {
   const { launcher, user, env } = options;
   const [command = "", ...args] = options.commandOf(interpreter);
-  const output = { stdout: "", stderr: "" };
+  const program = { argv: [command, ...args] as const, env, cwd: "/", identity: user, hasStdin: false };
+  const outcome = await tryProgram(launcher, program, PROBE_MS);
+  if ("why" in outcome) return `${interpreter}: ${outcome.why}`;
   try {
-    const program = { argv: [command, ...args] as const, env, cwd: "/", identity: user, hasStdin: false };
-    const child = await launcher.start(program, (stream, bytes) => {
-      output[stream === "stderr" ? "stderr" : "stdout"] += Buffer.from(bytes).toString("utf8");
-      return true;
-    });
-    using _child = child;
-    const exit = await launcher.clock.withDeadline(child.exit, PROBE_MS, noAnswer).catch(() => undefined); // an exit never rejects
-    if (!exit) {
-      await terminateTree(child, { signal: "SIGTERM", graceMs: 0, killWaitMs: 1000 });
-      return `${interpreter}: no answer within ${PROBE_MS / 1000} s`;
-    }
-    if (!exit.status || !("code" in exit.status) || exit.status.code !== 0)
-      return `${interpreter}: ${lastLine(output.stderr)}`;
-    const { version, engine, rank } = JSON.parse(lastLine(output.stdout)) as Record<string, unknown>;
+    const { version, engine, rank } = JSON.parse(lastLine(outcome.printed)) as Record<string, unknown>;
     return { interpreter, version: String(version), engine: String(engine), rank: Number(rank ?? 0) };
   } catch (error) {
     return `${interpreter}: ${error instanceof Error ? error.message : String(error)}`;
   }
-}
-
-function noAnswer(): Error {
-  return new Error("no answer");
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
 }

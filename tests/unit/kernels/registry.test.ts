@@ -150,6 +150,7 @@ describe("interpreters", () => {
     const why = state && "why" in state ? state.why : "";
     expect(why).toContain("old: too old");
     expect(why).toContain("nowhere: nowhere: not found");
+    expect(why).toContain("killed: ended by SIGKILL");
     expect(why.split("; ")).toHaveLength(5);
     await expect(createRegistry().program("toy", "/")).rejects.toMatchObject({
       code: "unavailable",
