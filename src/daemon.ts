@@ -135,12 +135,12 @@ function createRoutes(services: Services, docsPage: string): Route[] {
     ...codeRoutes(contexts),
     ...nativeContextsRoutes(contexts),
     ...portsRoutes(ports, portWatch),
-    ...gitRoutes(git.repositories),
+    ...gitRoutes(git),
     ...gitChangesRoutes(git),
-    ...gitHistoryRoutes(git.history),
-    ...gitStashRoutes(git.stashes),
-    ...gitRemotesRoutes(git.remotes),
-    ...gitConfigurationRoutes(git.configuration),
+    ...gitHistoryRoutes(git),
+    ...gitStashRoutes(git),
+    ...gitRemotesRoutes(git),
+    ...gitConfigurationRoutes(git),
   ];
   return routes;
 }

@@ -175,6 +175,7 @@ function createGit(
     stashes: new Stashes({ program }),
     remotes: new Remotes({ program, locks }),
     configuration: new Configuration({ program, locks }),
+    clock: deps.launcher.clock,
   };
 }
 

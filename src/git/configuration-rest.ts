@@ -2,17 +2,24 @@ import * as contract from "../contracts/git-config.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import type { Configuration } from "./configuration.ts";
 import { withoutSecrets } from "./credentials.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Setting } from "./read-settings.ts";
 
+interface Deps {
+  configuration: Configuration;
+  clock: ProgramClock;
+}
+
 /** `/v1/git/config`: git's own settings. */
-export function gitConfigurationRoutes(configuration: Configuration): Route[] {
+export function gitConfigurationRoutes(deps: Deps): Route[] {
+  const { configuration } = deps;
   return [
     route("GET /v1/git/config", native(LIST), (c) => list(c, configuration)),
-    route("POST /v1/git/config", native(SET), (c) => set(c, configuration)),
+    route("POST /v1/git/config", native(SET), (c) => set(c, deps)),
     route("DELETE /v1/git/config", native(UNSET), (c) => unset(c, configuration)),
   ];
 }
@@ -38,9 +45,9 @@ async function list(c: EdgeContext, configuration: Configuration): Promise<Respo
   return c.text(settings.map(({ key, value }) => `${key}=${value}\n`).join(""));
 }
 
-async function set(c: EdgeContext, configuration: Configuration): Promise<Response> {
+async function set(c: EdgeContext, { configuration, clock }: Deps): Promise<Response> {
   const { timeoutMs, user, add: isAdded, ...rest } = await parseJsonBody(c, contract.ConfigBody);
-  return answerCall(c, { timeoutMs }, async ({ signal }) => ({
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => ({
     settings: shown(await configuration.set({ ...rest, isAdded, user: userOf(c, user), signal })),
   }));
 }

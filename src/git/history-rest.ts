@@ -2,21 +2,28 @@ import * as contract from "../contracts/git.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import type { History, RefKind } from "./history.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { logText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 
+interface Deps {
+  history: History;
+  clock: ProgramClock;
+}
+
 /** `/v1/git/*` about commits, branches and tags. */
-export function gitHistoryRoutes(history: History): Route[] {
+export function gitHistoryRoutes(deps: Deps): Route[] {
+  const { history } = deps;
   return [
     route("GET /v1/git/diff", native(DIFF), (c) => diff(c, history)),
     route("GET /v1/git/show", native(SHOW), (c) => show(c, history)),
     route("GET /v1/git/branches", native(LIST_BRANCHES), (c) => list(c, history, "heads")),
-    route("POST /v1/git/branches", native(ADD_BRANCH), (c) => addBranch(c, history)),
+    route("POST /v1/git/branches", native(ADD_BRANCH), (c) => addBranch(c, deps)),
     route("DELETE /v1/git/branches", native(REMOVE_BRANCH), (c) => removeBranch(c, history)),
     route("GET /v1/git/tags", native(LIST_TAGS), (c) => list(c, history, "tags")),
-    route("POST /v1/git/tags", native(ADD_TAG), (c) => addTag(c, history)),
+    route("POST /v1/git/tags", native(ADD_TAG), (c) => addTag(c, deps)),
     route("DELETE /v1/git/tags", native(REMOVE_TAG), (c) => removeTag(c, history)),
   ];
 }
@@ -52,22 +59,22 @@ async function list(c: EdgeContext, history: History, kind: RefKind): Promise<Re
   return c.json(await refs(history, { path, ...asking(c, user) }, kind));
 }
 
-async function addBranch(c: EdgeContext, history: History): Promise<Response> {
+async function addBranch(c: EdgeContext, deps: Deps): Promise<Response> {
   const { timeoutMs, user, ...rest } = await parseJsonBody(c, contract.BranchBody);
-  return add(c, history, { kind: "heads", timeoutMs, user, ...rest });
+  return add(c, deps, { kind: "heads", timeoutMs, user, ...rest });
 }
 
-async function addTag(c: EdgeContext, history: History): Promise<Response> {
+async function addTag(c: EdgeContext, deps: Deps): Promise<Response> {
   const { timeoutMs, user, ...rest } = await parseJsonBody(c, contract.TagBody);
-  return add(c, history, { kind: "tags", timeoutMs, user, ...rest });
+  return add(c, deps, { kind: "tags", timeoutMs, user, ...rest });
 }
 
 async function add(
   c: EdgeContext,
-  history: History,
+  { history, clock }: Deps,
   { timeoutMs, user, ...wanted }: Omit<Parameters<History["addRef"]>[0], "signal"> & { timeoutMs: number | undefined },
 ): Promise<Response> {
-  return answerCall(c, { timeoutMs }, async ({ signal }) => {
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => {
     const where = { path: wanted.path, user: userOf(c, user), signal };
     await history.addRef({ ...wanted, ...where });
     return refs(history, where, wanted.kind);

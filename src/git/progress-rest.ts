@@ -4,6 +4,7 @@ import { problemBody } from "../edge/errors.ts";
 import { pump } from "../edge/pump.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { limitedSignal } from "../lib/abort.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import { progressEvents } from "./progress-events.ts";
 import type { GitProgress } from "./types.ts";
 
@@ -13,20 +14,26 @@ export interface CallOptions {
   onProgress?: (progress: GitProgress) => void;
 }
 
+/** How long a call may take, by which clock: git is a program like any other. */
+export interface CallLimit {
+  timeoutMs: number | undefined;
+  clock: ProgramClock;
+}
+
 /**
  * Answers with what `call` comes to: as JSON at its end, or after events about its progress. A client that leaves, or `timeoutMs`,
  * ends it.
  */
 export async function answerCall(
   c: EdgeContext,
-  { timeoutMs, status = 200 }: { timeoutMs?: number | undefined; status?: 200 | 201 },
+  { timeoutMs, clock }: CallLimit,
   call: (options: CallOptions) => Promise<object>,
 ): Promise<Response> {
   const { signal: client } = c.var.request;
-  using limited = timeoutMs === undefined ? undefined : limitedSignal(client, timeoutMs);
+  using limited = timeoutMs === undefined ? undefined : limitedSignal(client, timeoutMs, clock);
   const signal = limited?.signal ?? client;
   const format = wantedFormat(c);
-  if (format !== "ndjson" && format !== "sse") return c.json(await call({ signal }), status);
+  if (format !== "ndjson" && format !== "sse") return c.json(await call({ signal }));
   await pump(events(c, format, signal, call), c.env.outgoing, {
     headers: streamHeaders(format),
     keepalive: RUN_KEEPALIVES[format],

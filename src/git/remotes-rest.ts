@@ -3,18 +3,25 @@ import * as contract from "../contracts/git-remotes.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import { withoutLogin } from "./credentials.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { remotesText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Remote, Remotes } from "./remotes.ts";
 
+interface Deps {
+  remotes: Remotes;
+  clock: ProgramClock;
+}
+
 /** `/v1/git/remotes`: the servers that a repository knows. No answer has credentials, whoever has left them in an address. */
-export function gitRemotesRoutes(remotes: Remotes): Route[] {
+export function gitRemotesRoutes(deps: Deps): Route[] {
+  const { remotes } = deps;
   return [
     route("GET /v1/git/remotes", native(LIST), (c) => list(c, remotes)),
-    route("POST /v1/git/remotes", native(ADD), (c) => add(c, remotes)),
-    route("PATCH /v1/git/remotes", native(CHANGE), (c) => change(c, remotes)),
+    route("POST /v1/git/remotes", native(ADD), (c) => add(c, deps)),
+    route("PATCH /v1/git/remotes", native(CHANGE), (c) => change(c, deps)),
     route("DELETE /v1/git/remotes", native(REMOVE), (c) => remove(c, remotes)),
   ];
 }
@@ -31,16 +38,16 @@ async function list(c: EdgeContext, remotes: Remotes): Promise<Response> {
   return wantsText(c) ? c.text(remotesText(found)) : c.json({ remotes: found });
 }
 
-async function add(c: EdgeContext, remotes: Remotes): Promise<Response> {
+async function add(c: EdgeContext, { remotes, clock }: Deps): Promise<Response> {
   const { timeoutMs, user, ...rest } = await parseJsonBody(c, contract.RemoteBody);
-  return answerCall(c, { timeoutMs }, async ({ signal }) => ({
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => ({
     remotes: shown(await remotes.add({ ...rest, user: userOf(c, user), signal })),
   }));
 }
 
-async function change(c: EdgeContext, remotes: Remotes): Promise<Response> {
+async function change(c: EdgeContext, { remotes, clock }: Deps): Promise<Response> {
   const { timeoutMs, user, ...rest } = await parseJsonBody(c, contract.ChangedRemoteBody);
-  return answerCall(c, { timeoutMs }, async ({ signal }) => ({
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => ({
     remotes: shown(await remotes.change({ ...rest, user: userOf(c, user), signal })),
   }));
 }

@@ -2,16 +2,23 @@ import * as contract from "../contracts/git.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { logText, statusText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Repositories } from "./repositories.ts";
 
+interface Deps {
+  repositories: Repositories;
+  clock: ProgramClock;
+}
+
 /** `/v1/git/*`: repositories. */
-export function gitRoutes(repositories: Repositories): Route[] {
+export function gitRoutes(deps: Deps): Route[] {
+  const { repositories } = deps;
   return [
-    route("POST /v1/git/clone", native(CLONE), (c) => clone(c, repositories)),
-    route("POST /v1/git/init", native(INIT), (c) => init(c, repositories)),
+    route("POST /v1/git/clone", native(CLONE), (c) => clone(c, deps)),
+    route("POST /v1/git/init", native(INIT), (c) => init(c, deps)),
     route("GET /v1/git/status", native(STATUS), (c) => status(c, repositories)),
     route("GET /v1/git/log", native(LOG), (c) => log(c, repositories)),
   ];
@@ -34,7 +41,7 @@ const STATUS = looking(
 );
 const LOG = looking("Commits, newest first; Accept: text/plain for a person", contract.LogQuery, contract.LogAnswer);
 
-async function clone(c: EdgeContext, repositories: Repositories): Promise<Response> {
+async function clone(c: EdgeContext, { repositories, clock }: Deps): Promise<Response> {
   const {
     timeoutMs,
     recurse: isRecursive,
@@ -42,14 +49,14 @@ async function clone(c: EdgeContext, repositories: Repositories): Promise<Respon
     user,
     ...rest
   } = await parseJsonBody(c, contract.CloneBody);
-  return answerCall(c, { timeoutMs }, (options) =>
+  return answerCall(c, { timeoutMs, clock }, (options) =>
     repositories.clone({ ...rest, isRecursive, allowsFile, user: userOf(c, user), ...options }),
   );
 }
 
-async function init(c: EdgeContext, repositories: Repositories): Promise<Response> {
+async function init(c: EdgeContext, { repositories, clock }: Deps): Promise<Response> {
   const { timeoutMs, bare: isBare, user, ...rest } = await parseJsonBody(c, contract.InitBody);
-  return answerCall(c, { timeoutMs }, ({ signal }) =>
+  return answerCall(c, { timeoutMs, clock }, ({ signal }) =>
     repositories.init({ ...rest, isBare, user: userOf(c, user), signal }),
   );
 }

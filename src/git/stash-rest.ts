@@ -3,20 +3,27 @@ import * as contract from "../contracts/git-stash.ts";
 import type { EdgeContext } from "../edge/request-context.ts";
 import { type Route, route } from "../edge/route.ts";
 import { parseJsonBody, parseQuery } from "../edge/validate.ts";
+import type { ProgramClock } from "../lib/program-clock.ts";
 import { asking, looking, native, operation, userOf, wantsText } from "./operations-rest.ts";
 import { stashesText } from "./plain-text.ts";
 import { answerCall } from "./progress-rest.ts";
 import type { Stashes } from "./stashes.ts";
 
+interface Deps {
+  stashes: Stashes;
+  clock: ProgramClock;
+}
+
 /** `/v1/git/stash`: changes that are put aside. */
-export function gitStashRoutes(stashes: Stashes): Route[] {
+export function gitStashRoutes(deps: Deps): Route[] {
+  const { stashes } = deps;
   return [
     route("GET /v1/git/stash", native(LIST), (c) => list(c, stashes)),
-    route("POST /v1/git/stash", native(PUSH), (c) => push(c, stashes)),
+    route("POST /v1/git/stash", native(PUSH), (c) => push(c, deps)),
     route("DELETE /v1/git/stash", native(DROP), (c) => drop(c, stashes)),
     route("GET /v1/git/stash/show", native(SHOW), (c) => show(c, stashes)),
-    route("POST /v1/git/stash/apply", native(APPLY), (c) => bringBack(c, stashes, "apply")),
-    route("POST /v1/git/stash/pop", native(POP), (c) => bringBack(c, stashes, "pop")),
+    route("POST /v1/git/stash/apply", native(APPLY), (c) => bringBack(c, deps, "apply")),
+    route("POST /v1/git/stash/pop", native(POP), (c) => bringBack(c, deps, "pop")),
   ];
 }
 
@@ -38,9 +45,9 @@ async function list(c: EdgeContext, stashes: Stashes): Promise<Response> {
   return wantsText(c) ? c.text(stashesText(found)) : c.json({ stashes: found });
 }
 
-async function push(c: EdgeContext, stashes: Stashes): Promise<Response> {
+async function push(c: EdgeContext, { stashes, clock }: Deps): Promise<Response> {
   const { timeoutMs, user, untracked: hasUntracked, ...rest } = await parseJsonBody(c, contract.StashBody);
-  return answerCall(c, { timeoutMs }, async ({ signal }) => ({
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => ({
     stashes: await stashes.push({ ...rest, hasUntracked, user: userOf(c, user), signal }),
   }));
 }
@@ -56,9 +63,9 @@ async function show(c: EdgeContext, stashes: Stashes): Promise<Response> {
   return wantsText(c) ? c.text(changes.patch) : c.json(changes);
 }
 
-async function bringBack(c: EdgeContext, stashes: Stashes, how: "apply" | "pop"): Promise<Response> {
+async function bringBack(c: EdgeContext, { stashes, clock }: Deps, how: "apply" | "pop"): Promise<Response> {
   const { timeoutMs, user, staged: restoresIndex, ...rest } = await parseJsonBody(c, contract.ApplyBody);
-  return answerCall(c, { timeoutMs }, async ({ signal }) => ({
+  return answerCall(c, { timeoutMs, clock }, async ({ signal }) => ({
     stashes: await stashes[how]({ ...rest, restoresIndex, user: userOf(c, user), signal }),
   }));
 }

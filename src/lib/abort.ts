@@ -1,3 +1,4 @@
+import { type AwakeClock, awakeClock } from "./awake-clock.ts";
 import { longTimeout } from "./long-timeout.ts";
 
 /** Rejects with the signal's reason as soon as it aborts; otherwise settles as `promise` does. Leaves no listener behind. */
@@ -19,11 +20,18 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, late: () 
   return await Promise.race([promise, tooLate]);
 }
 
-/** A signal that aborts as `signal` does, or with a `TimeoutError` after `ms`. Disposing leaves no timer and no listener behind. */
-export function limitedSignal(signal: AbortSignal, ms: number): Disposable & { signal: AbortSignal } {
+/**
+ * A signal that aborts as `signal` does, or with a `TimeoutError` after `ms` of `clock`. Disposing leaves no timer and no listener
+ * behind.
+ */
+export function limitedSignal(
+  signal: AbortSignal,
+  ms: number,
+  clock: Pick<AwakeClock, "timeout"> = awakeClock,
+): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const listener = onAbort(signal, () => controller.abort(signal.reason));
-  const timer = longTimeout(() => controller.abort(new DOMException("the time is over", "TimeoutError")), ms);
+  const timer = clock.timeout(() => controller.abort(new DOMException("the time is over", "TimeoutError")), ms);
   const dispose = (): void => {
     listener[Symbol.dispose]();
     timer[Symbol.dispose]();

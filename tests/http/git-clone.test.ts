@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -188,6 +189,20 @@ describe("a clone that takes its time", () => {
   test("ends when its time is over", async () => {
     const answer = await clone("late", { timeoutMs: 300 });
     expect([answer.status, existsSync(at("late"))]).toEqual([504, false]);
+  });
+
+  test("has no less of its time for being frozen meanwhile", async () => {
+    await place.daemon.fetch("/freeze?maxWaitMs=5000", { method: "POST" });
+    let isOver = false;
+    const answer = clone("frozen", { timeoutMs: 600 }).finally(() => void (isOver = true));
+    // Longer than the limit: another process is what tells that the time is over.
+    await once(spawn("sleep", ["0.7"]), "exit");
+    expect(isOver).toBe(false);
+    const thawedAt = performance.now();
+    await place.daemon.fetch("/unfreeze", { method: "POST" });
+    expect(await answer).toMatchObject({ status: 504, body: { code: "deadline_exceeded" } });
+    expect(performance.now() - thawedAt).toBeGreaterThan(500);
+    expect(existsSync(at("frozen"))).toBe(false);
   });
 });
 
