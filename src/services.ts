@@ -29,6 +29,7 @@ import { Launcher } from "./host/launcher.ts";
 import { hasFreeMemory } from "./host/memory.ts";
 import { Mounts, NETWORK_MOUNTS } from "./host/mounts.ts";
 import { OomWatch } from "./host/oom.ts";
+import { WITHOUT_SUBREAPERS } from "./host/orphans.ts";
 import { descriptorLimit } from "./host/process-count.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
 import { canEnterDirectory } from "./host/permissions.ts";
@@ -85,6 +86,9 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const identity = createIdentity(stack, config, { exec, log });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();
+  if (launcher.orphansRefusal !== undefined) {
+    log.warn("subreaper.refused", { error: launcher.orphansRefusal, detail: WITHOUT_SUBREAPERS });
+  }
   const cachedLogin = config.isLoginCached ? stack.use(new CachedLogin({ launcher, log })) : undefined;
   const oom = stack.use(new OomWatch());
   const runs = createRuns(stack, config, { launcher, oom, logsDir, log });

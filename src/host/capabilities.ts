@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { writableCgroup } from "./cgroup.ts";
 import type { ExecContext } from "./exec-context.ts";
 import type { Launcher } from "./launcher.ts";
+import { WITHOUT_SUBREAPERS } from "./orphans.ts";
 import { INSTALL_AGAIN } from "./package-root.ts";
 
 /** Something the daemon may be able to do here, or why not and what would help. */
@@ -12,7 +13,7 @@ export type Capability = { name: string } & (
 
 /** Looks at what this machine and this process allow; changes nothing and starts nothing. */
 export async function findCapabilities(launcher: Launcher, exec: ExecContext): Promise<Capability[]> {
-  return [shim(launcher), users(launcher, exec), await terminals(), inotify(), cgroup()];
+  return [shim(launcher), users(launcher, exec), orphans(launcher), await terminals(), inotify(), cgroup()];
 }
 
 function shim(launcher: Launcher): Capability {
@@ -30,6 +31,12 @@ function users(launcher: Launcher, exec: ExecContext): Capability {
     return { name: "users", isAvailable: true, detail: `guestd is ${name}: programs can run as any user` };
   const why = `guestd runs as ${name}, not as root: programs run as ${name} only`;
   return { name: "users", isAvailable: false, why, fix: "start guestd as root" };
+}
+
+function orphans({ orphansRefusal: refusal }: Launcher): Capability {
+  if (refusal === undefined) return { name: "orphans", isAvailable: true };
+  const fix = "allow prctl(PR_SET_CHILD_SUBREAPER) in the seccomp profile";
+  return { name: "orphans", isAvailable: false, why: `${refusal}; ${WITHOUT_SUBREAPERS}`, fix };
 }
 
 async function terminals(): Promise<Capability> {

@@ -80,6 +80,11 @@ export class Launcher implements ShimHost, AsyncDisposable {
     return this.#uid === 0;
   }
 
+  /** Why what outlives its parent is lost to its run; undefined where it is not. */
+  get orphansRefusal(): string | undefined {
+    return this.#orphans.refusal;
+  }
+
   /** @throws SandboxError unavailable when the shim was not built or cannot be run */
   checkShim(): void {
     try {

@@ -74,7 +74,7 @@ export function readableBytes(fd: number): number {
   return value[0] ?? 0;
 }
 
-/** Orphans among our descendants become our children instead of process 1's. */
+/** Orphans among our descendants become our children instead of process 1's. @throws the system error of prctl */
 export function becomeSubreaper(): void {
   check(native.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl");
 }

@@ -1,14 +1,20 @@
+import { errnoText } from "../errors.ts";
 import { becomeSubreaper, reap } from "./libc.ts";
 import { childrenOf, descendantsOf, processState, sessionOf } from "./process-tree.ts";
 
 /** Libuv reaps its own children within this; whoever is still a zombie then is nobody's. */
 const SWEEP_MS = 1000;
+/** What is not so where nobody may become a subreaper: the shims may not, either, so even a daemon that is process 1 lacks something. */
+export const WITHOUT_SUBREAPERS =
+  "what outlives its parent becomes a child of process 1: its run neither knows of it nor sees it end, and signals and stops do not reach it";
 
 /**
  * What becomes our child without our doing: everything, where guestd is process 1, and what a killed shim leaves behind.
  * Ended ones are reaped a second later, when it is certain that nobody else waits for them.
  */
 export class Orphans implements Disposable {
+  /** Why this process and the shims, which are what it is, cannot adopt orphans; undefined where they can. */
+  readonly refusal: string | undefined;
   readonly #isOurs: (pid: number) => boolean;
   #suspects: ReadonlySet<number> = new Set();
   #timer: NodeJS.Timeout | undefined;
@@ -16,7 +22,7 @@ export class Orphans implements Disposable {
   /** @param isOurs whether a child is one that we started and wait for */
   constructor(isOurs: (pid: number) => boolean) {
     this.#isOurs = isOurs;
-    becomeSubreaper();
+    this.refusal = refusalOfSubreaper();
   }
 
   /** Some child has changed its state. */
@@ -41,6 +47,15 @@ export class Orphans implements Disposable {
     const left = zombies.filter((pid) => !this.#suspects.has(pid) || reap(pid) === undefined);
     this.#suspects = new Set(left);
     if (left.length > 0) this.noteChild();
+  }
+}
+
+function refusalOfSubreaper(): string | undefined {
+  try {
+    becomeSubreaper();
+    return undefined;
+  } catch (error) {
+    return `prctl(PR_SET_CHILD_SUBREAPER): ${errnoText(error)}`;
   }
 }
 
