@@ -57,6 +57,8 @@ export interface GitServer extends AsyncDisposable {
   readonly events: EventEmitter;
   /** From now on packs are held back after their first bytes, behind the progress of what comes before them. */
   isStalling: boolean;
+  /** A program in place of the one that packs, with that one's command line behind its own; clients are told what it says on its standard error. */
+  packer: string | undefined;
   /** Everybody may read. */
   isPublic: boolean;
   /** Asked for this path, it sends clients there. */
@@ -98,6 +100,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     authorizations,
     events: new EventEmitter(),
     isStalling: false,
+    packer: undefined as GitServer["packer"],
     isPublic: false,
     redirect: undefined as GitServer["redirect"],
     asksBeforeRedirect: false,
@@ -128,6 +131,11 @@ function serve(state: GitServer, user: string, request: IncomingMessage, respons
       HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
       GIT_PROTOCOL: [request.headers["git-protocol"] ?? ""].flat()[0],
       HTTP_GIT_PROTOCOL: [request.headers["git-protocol"] ?? ""].flat()[0],
+      ...(state.packer !== undefined && {
+        GIT_CONFIG_COUNT: "1",
+        GIT_CONFIG_KEY_0: "uploadpack.packObjectsHook",
+        GIT_CONFIG_VALUE_0: state.packer,
+      }),
     },
     stdio: ["pipe", "pipe", "ignore"],
   });

@@ -17,6 +17,8 @@ export interface GitPlace extends AsyncDisposable {
   readonly folder: string;
   /** What the daemon keeps. */
   readonly stateDir: string;
+  /** A socket file that it listens on as well. */
+  readonly socketPath: string;
   /** Address of a repository of the server. */
   url(name?: string): string;
 }
@@ -26,18 +28,21 @@ export async function startGitPlace(): Promise<GitPlace> {
   const root = mkdtempSync(join(tmpdir(), "guestd-git-"));
   stack.defer(() => rmSync(root, { recursive: true, force: true }));
   chmodSync(root, 0o755);
-  const [folder, stateDir] = [join(root, "work"), join(root, "state")];
+  const [folder, stateDir, socketPath] = [join(root, "work"), join(root, "state"), join(root, "guestd.sock")];
   mkdirSync(folder);
   chmodSync(folder, 0o777);
   const server = stack.use(await startGitServer(SECRET));
   await seedRepository(join(root, "seed"), join(server.folder, "app.git"));
-  const daemon = stack.use(await startTestDaemon({ argv: ["--state-dir", stateDir] }));
+  const daemon = stack.use(
+    await startTestDaemon({ argv: ["--state-dir", stateDir, "--listen", `unix:${socketPath}`] }),
+  );
   const owned = stack.move();
   return {
     daemon,
     server,
     folder,
     stateDir,
+    socketPath,
     url: (name = "app.git") => `${server.url}/${name}`,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
