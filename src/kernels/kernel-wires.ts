@@ -85,7 +85,7 @@ export class KernelWires {
   takeEvents(bytes: Buffer): boolean {
     for (const line of this.#lines.push(bytes)) {
       const message = parseMessage(line);
-      if (message) this.#merge.pushEvent(message);
+      if (message) this.#merge.pushEvent(message, line.length);
     }
     return this.#hasRoom;
   }
