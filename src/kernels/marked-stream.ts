@@ -23,7 +23,7 @@ export class MarkedStream {
     const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
     this.#held = Buffer.alloc(0);
     let from = 0;
-    for (let at = all.indexOf(NUL); at >= 0; at = all.indexOf(NUL, at)) {
+    for (let at = this.#candidate(all, 0); at >= 0; at = this.#candidate(all, at)) {
       const marker = this.#markerAt(all, at);
       if (marker === "none") {
         at += 1;
@@ -48,9 +48,22 @@ export class MarkedStream {
     return rest;
   }
 
-  #markerAt(bytes: Buffer, at: number): { part: StreamPart; length: number } | "none" | "incomplete" {
+  /** Where from `from` on a marker may begin; -1: nowhere. Searched for as a whole: output may be zeros by the megabyte. */
+  #candidate(bytes: Buffer, from: number): number {
+    const whole = bytes.indexOf(this.#prefix, from);
+    if (whole >= 0) return whole;
+    let at = bytes.indexOf(NUL, Math.max(from, bytes.length - this.#prefix.length + 1));
+    while (at >= 0 && !this.#isPrefixAt(bytes, at)) at = bytes.indexOf(NUL, at + 1);
+    return at;
+  }
+
+  /** Whether what is there of a marker's beginning is one. */
+  #isPrefixAt(bytes: Buffer, at: number): boolean {
     const present = Math.min(bytes.length - at, this.#prefix.length);
-    if (bytes.compare(this.#prefix, 0, present, at, at + present) !== 0) return "none";
+    return bytes.compare(this.#prefix, 0, present, at, at + present) === 0;
+  }
+
+  #markerAt(bytes: Buffer, at: number): { part: StreamPart; length: number } | "none" | "incomplete" {
     const numberAt = at + this.#prefix.length;
     const tail = bytes.subarray(numberAt, numberAt + MAX_TAIL_BYTES);
     const bell = tail.indexOf(BEL);

@@ -125,3 +125,23 @@ describe("holding back", () => {
     expect(texts("x")).toBe(`\0\x1b]K;${NONCE};1x`);
   });
 });
+
+/** Milliseconds to look through 8 MiB of pieces of `byte`. */
+function scanMs(byte: number): number {
+  const stream = new MarkedStream({ nonce: NONCE });
+  const piece = Buffer.alloc(64 * 1024, byte);
+  const began = performance.now();
+  let scanned = 0;
+  for (let index = 0; index < 128; index += 1) {
+    for (const part of stream.push(piece)) scanned += "text" in part ? part.text.length : 0;
+  }
+  expect(scanned + stream.end().length).toBe(128 * piece.length);
+  return performance.now() - began;
+}
+
+describe("zeros", () => {
+  test("are looked through about as fast as other text", () => {
+    scanMs(0x78);
+    expect(scanMs(0)).toBeLessThan(20 * (scanMs(0x78) + 5));
+  });
+});
