@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cp, glob, writeFile } from "node:fs/promises";
+import { stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
+import { parse } from "acorn";
 import { expect, test } from "vitest";
 
 /** Folder of src → folders its domain files may import. `errors.ts` and `log.ts` are open to all. */
@@ -145,3 +147,21 @@ test("flags whose numbers differ between processors come from Node", async () =>
   const own = /\bO_(?:DIRECTORY|NOFOLLOW|DIRECT|LARGEFILE) = \d/;
   expect((await sourceFiles(root)).filter((file) => own.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
 });
+
+test("no regular expression in src looks for one repetition at the end: of each place it could begin at it would look for the end", async () => {
+  const found: string[] = [];
+  for (const file of await sourceFiles(root)) {
+    const source = stripTypeScriptTypes(readFileSync(join(root, file), "utf8"));
+    for (const pattern of patternsOf(parse(source, { ecmaVersion: "latest", sourceType: "module" }))) {
+      if (/^(?:\(.*\))?(?:\[[^\]]*\]|\\?.)[+*]\$$/.test(pattern)) found.push(`${file}: ${pattern}`);
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+/** All regular expressions of a program, in the words between their slashes. */
+function patternsOf(node: unknown): string[] {
+  if (typeof node !== "object" || node === null || node instanceof RegExp) return [];
+  const own = "regex" in node ? [(node.regex as { pattern: string }).pattern] : [];
+  return [...own, ...Object.values(node).flatMap(patternsOf)];
+}

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { errnoName, SandboxError } from "../errors.ts";
 import type { FileAccess, FileStats } from "../host/file-access.ts";
+import { withoutTrailing } from "../lib/without-trailing.ts";
 import { Directory } from "./directory.ts";
 import { fileError, isMissing } from "./failures.ts";
 import type { Owner } from "./owner.ts";
@@ -161,9 +162,9 @@ export async function locateTarget(access: FileAccess, path: string): Promise<Pl
 
 /** Cuts off the last name: `/a/b/` is `b` in `/a`, `/` is an empty name in `/`. */
 export function splitPath(path: string): { parent: string; name: string } {
-  const trimmed = path.replace(/\/+$/, "");
+  const trimmed = withoutTrailing(path, "/");
   const slash = trimmed.lastIndexOf("/");
-  return { parent: trimmed.slice(0, slash + 1).replace(/(.)\/+$/, "$1") || "/", name: trimmed.slice(slash + 1) };
+  return { parent: withoutTrailing(trimmed.slice(0, slash + 1), "/") || "/", name: trimmed.slice(slash + 1) };
 }
 
 async function openIfThere(access: FileAccess, path: string): Promise<Directory | undefined> {

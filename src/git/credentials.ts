@@ -23,7 +23,8 @@ const AUTHORIZATION = /^(\s*(?:proxy-)?authorization\s*:\s*)\S.*$/is;
 const HEADER_KEY = /\.extraheader$/i;
 const HEADER = /^(\s*[\w-]+\s*:\s*)?.+$/s;
 /** `sendemail.smtpPass`, `github.oauthToken` … but neither a program that asks for one, nor whether a key has one. */
-const SECRET_KEY = /\.(?!askpass$)[a-z\d-]*(?:pass(?!wordprotected$)|token|secret|apikey|api-key)[a-z\d-]*$/i;
+const SECRET_WORD = /pass(?!wordprotected$)|token|secret|apikey|api-key/i;
+const SETTING_NAME = /\.(?!askpass$)[a-z\d-]+$/i;
 /** Whose values are addresses, with or without `https://`. */
 const ADDRESS_KEY = /\.(?:url|pushurl|insteadof|pushinsteadof)$/i;
 /** `name:password@`: of a server that is reached by ssh nothing with a colon stands there. */
@@ -65,10 +66,16 @@ export function withoutSecrets({ key, value }: { key: string; value: string }): 
 }
 
 function shownValue(key: string, value: string): string {
-  if (SECRET_KEY.test(key)) return "***";
+  if (hasSecretName(key)) return "***";
   if (HEADER_KEY.test(key)) return value.replace(HEADER, "$1***");
   if (PROXY_KEY.test(key)) return withoutUserinfo(value).replace(PROXY_LOGIN, "***@");
   return (ADDRESS_KEY.test(key) ? withoutLogin(value) : withoutUserinfo(value)).replace(AUTHORIZATION, "$1***");
+}
+
+/** Key and word are looked for apart: at once they would take time in proportion to the square of a name's length. */
+function hasSecretName(key: string): boolean {
+  const [name] = SETTING_NAME.exec(key.slice(Math.max(0, key.lastIndexOf(".")))) ?? [];
+  return name !== undefined && SECRET_WORD.test(name);
 }
 
 /** An address as it is shown, also one that lacks its protocol. */

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { SandboxError } from "../errors.ts";
 import type { ExecContext } from "../host/exec-context.ts";
 import type { Launcher } from "../host/launcher.ts";
+import { withoutTrailing } from "../lib/without-trailing.ts";
 import { type Address, readAddress } from "./address.ts";
 import { exists } from "./exists.ts";
 import type { GitProgram } from "./git-program.ts";
@@ -92,7 +93,7 @@ export class Repositories {
   #target({ path, user }: CloneRequest, { url }: Address): string {
     const identity = this.#exec.user(user);
     if (path !== undefined) return this.#exec.resolve(path, identity);
-    const name = basename(url.replace(/[/\\]+$/, "").replace(/^.*:(?!\/)/, "")).replace(/\.git$/, "");
+    const name = basename(withoutTrailing(url, "/\\").replace(/^.*:(?!\/)/, "")).replace(/\.git$/, "");
     if (name === "" || name === "." || name === "..") {
       throw new SandboxError("invalid_argument", "the address has no name for a directory", { hint: "give path" });
     }

@@ -1,6 +1,7 @@
 import { EntryReader } from "../filesystem/entry.ts";
 import type { MetadataStore } from "../filesystem/metadata.ts";
 import type { Users } from "../host/users.ts";
+import { withoutTrailing } from "../lib/without-trailing.ts";
 import { type Change, type Entry, exactPath, shownName } from "./types.ts";
 import type { Watcher } from "./watcher.ts";
 
@@ -18,7 +19,7 @@ export class ChangeEntries {
   async read(watcher: Watcher, changes: readonly Change[]): Promise<(Entry | undefined)[]> {
     const { access } = watcher;
     const reader = new EntryReader({ access, users: this.#users, metadata: this.#metadata });
-    const shownRoot = watcher.shownPath.replace(/(?<=.)\/+$/, "");
+    const shownRoot = withoutTrailing(watcher.shownPath, "/") || "/";
     const entryOf = async ({ type, name }: Change): Promise<Entry | undefined> => {
       if (type === "remove" || type === "rename") return undefined;
       const path = exactPath(Buffer.from(watcher.path), name);

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { SandboxError } from "../../errors.ts";
+import { withoutTrailing } from "../../lib/without-trailing.ts";
 import { type AccessControl, requestToken } from "../gate.ts";
 import type { EdgeContext } from "../request-context.ts";
 
@@ -32,7 +33,7 @@ export function signedUrls(access: SigningAccess, nowMs: () => number = Date.now
     const { path = "", username = "" } = c.req.query();
     const after = expiration === undefined ? "" : `:${BigInt(expiration)}`;
     const digest = access.digestAround(`${path}:${operation}:${username}:`, after);
-    if (!digest || !isSame(signature, SCHEME + digest.toString("base64").replace(/=+$/, ""))) {
+    if (!digest || !isSame(signature, SCHEME + withoutTrailing(digest.toString("base64"), "="))) {
       throw refused("invalid signature", "token_invalid");
     }
     if (expiration !== undefined && Number(expiration) < Math.floor(nowMs() / 1000)) {

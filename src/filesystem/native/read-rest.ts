@@ -5,6 +5,7 @@ import { ReadQuery } from "../../contracts/native-files.ts";
 import { pump } from "../../edge/pump.ts";
 import type { EdgeContext } from "../../edge/request-context.ts";
 import { parseQuery } from "../../edge/validate.ts";
+import { withoutTrailing } from "../../lib/without-trailing.ts";
 import { download } from "../download-rest.ts";
 import type { Downloads } from "../downloads.ts";
 import type { Caller, Filesystem } from "../filesystem.ts";
@@ -60,7 +61,7 @@ async function list(c: EdgeContext, directory: Entry, entries: readonly Entry[])
 }
 
 function* textOf(directory: Entry, entries: readonly Entry[]): Generator<string> {
-  const prefix = posix.normalize(directory.path).replace(/\/*$/, "/").length;
+  const prefix = withoutTrailing(posix.normalize(directory.path), "/").length + 1;
   for (const entry of entries) yield lsLine({ ...entry, name: entry.path.slice(prefix) || entry.name });
 }
 
