@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, isLoopbackHost } from "./config.ts";
 import { AtomicWrites } from "./filesystem/atomic-writes.ts";
@@ -39,6 +38,7 @@ import { Users } from "./host/users.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
 import { KernelRegistry } from "./kernels/registry.ts";
 import { KeyedLocks } from "./lib/keyed-locks.ts";
+import { makeDirectories } from "./lib/make-directories.ts";
 import { Access } from "./lifecycle/access.ts";
 import { Info } from "./lifecycle/info.ts";
 import { createIdentity, createLifecycle } from "./lifecycle-services.ts";
@@ -78,7 +78,7 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(stack: AsyncDisposableStack, config: Config, { log, places }: Surroundings) {
   const { path: stateDir } = stack.use(makeStateDirectory(config.stateDir));
   const logsDir = join(stateDir, "logs");
-  mkdirSync(logsDir, { recursive: true, mode: 0o700 });
+  makeDirectories(logsDir, 0o700);
   const users = new Users();
   const { defaultUser, defaultWorkdir: defaultDirectory, imageEnv } = config;
   const exec = new ExecContext({ users, path: programPath(config.path), defaultUser, defaultDirectory, imageEnv });
@@ -255,7 +255,7 @@ function createContexts(
     whenMemoryIsLow: config.lowMemoryContexts,
   };
   const pipesFolder = join(stateDir, "pipes");
-  mkdirSync(pipesFolder, { recursive: true, mode: 0o711 });
+  makeDirectories(pipesFolder, 0o711);
   return new Contexts({
     ...deps,
     pipesFolder,

@@ -148,6 +148,11 @@ test("flags whose numbers differ between processors come from Node", async () =>
   expect((await sourceFiles(root)).filter((file) => own.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
 });
 
+test("directories are made in one place, whose rules are other ones than Node's", async () => {
+  const own = /\bmkdir(?:Sync)?\([^;]*\brecursive\b/;
+  expect((await sourceFiles(root)).filter((file) => own.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+});
+
 test("no regular expression in src looks for one repetition at the end: of each place it could begin at it would look for the end", async () => {
   const found: string[] = [];
   for (const file of await sourceFiles(root)) {

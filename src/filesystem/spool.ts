@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chown, mkdir, stat, unlink } from "node:fs/promises";
+import { chown, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoName } from "../errors.ts";
 import type { FileAccess, FileDescriptor } from "../host/file-access.ts";
 import { OWN_FILE_ACCESS } from "../host/own-file-access.ts";
+import { makeDirectoriesInPool } from "../lib/make-directories.ts";
 import type { Directory } from "./directory.ts";
 import { isNoSpace } from "./failures.ts";
 import { writeFully } from "./write-fully.ts";
@@ -99,11 +100,11 @@ export async function openSpool(near: Directory, ownDirectory: string): Promise<
 
 /** Makes the directory of spools for those who act with the rights of `access`. */
 async function makeHome({ user }: FileAccess, ownDirectory: string): Promise<string> {
-  const mode = user ? SHARED_DIRECTORY_MODE : PRIVATE_DIRECTORY_MODE;
-  await mkdir(ownDirectory, { recursive: true, mode });
+  // Also for whoever writes as guestd itself: it may be the first one, and users come later.
+  await makeDirectoriesInPool(ownDirectory, SHARED_DIRECTORY_MODE);
   if (!user) return ownDirectory;
   const home = join(ownDirectory, String(user.uid));
-  await mkdir(home, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+  await makeDirectoriesInPool(home, PRIVATE_DIRECTORY_MODE);
   await chown(home, user.uid, user.gid);
   return home;
 }

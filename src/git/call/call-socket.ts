@@ -1,7 +1,8 @@
-import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
+import { chmod, copyFile, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { longTimeout } from "../../lib/long-timeout.ts";
+import { makeDirectoriesInPool } from "../../lib/make-directories.ts";
 import { peerOf } from "../../host/libc-sockets.ts";
 import { IncomingCall } from "./incoming-call.ts";
 import { RequestReader } from "./request-reader.ts";
@@ -67,7 +68,7 @@ export class CallSocket implements AsyncDisposable {
 
   async #open(): Promise<CallPlace> {
     const [program, socket] = [join(this.#folder, "guestd-call"), join(this.#folder, "socket")];
-    await mkdir(this.#folder, { recursive: true });
+    await makeDirectoriesInPool(this.#folder);
     await chmod(this.#folder, 0o711);
     await copyFile(this.#source, program);
     await chmod(program, 0o755);

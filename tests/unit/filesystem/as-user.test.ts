@@ -2,6 +2,8 @@ import { constants, readdirSync, readFileSync, statSync } from "node:fs";
 import { chmod, chown, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Directory } from "../../../src/filesystem/directory.ts";
+import { openSpool } from "../../../src/filesystem/spool.ts";
 import { OWN_FILE_ACCESS } from "../../../src/host/own-file-access.ts";
 import { UserRights } from "../../../src/host/user-rights.ts";
 import { Users } from "../../../src/host/users.ts";
@@ -39,6 +41,17 @@ describe.runIf(isRoot)("files as their user", () => {
     // Root still does: the threads of the pool have kept their rights.
     await using own = await files.downloads.open(secret, { user: "root" });
     expect(own.head.toString()).toBe("of root");
+  });
+
+  test("users get to their spools in the daemon's directory also when root was there first", async () => {
+    await using files = await userFiles();
+    const ann = files.users.get("ann");
+    using near = await Directory.open(files.rights.of(ann), files.root);
+    using nearRoot = await Directory.open(OWN_FILE_ACCESS, files.root);
+    const uploads = join(files.spool, "uploads");
+    await using ofRoot = await openSpool(nearRoot, uploads);
+    await using ofAnn = await openSpool(near, uploads);
+    expect([ofRoot.home, ofAnn.home]).toEqual([uploads, join(uploads, String(ANN))]);
   });
 
   test("what the user may not change is not changed", async () => {
