@@ -170,7 +170,7 @@ export const CONFIG_FIELDS: Readonly<Record<keyof ConfigValues, ConfigField>> = 
     unit: "path",
     default: undefined,
     defaultText: "the temporary directory",
-    help: "where to make the directory for spilled logs and kernel pipes; it is bounded, and removed at exit",
+    help: "where to make the directory for spilled logs and kernel pipes; it is bounded, and removed at exit, or by the next start with this setting if guestd was killed",
   },
   freezableFs: {
     flag: "freezable-fs",

@@ -31,8 +31,6 @@ import { OomWatch } from "./host/oom.ts";
 import { WITHOUT_SUBREAPERS } from "./host/orphans.ts";
 import { descriptorLimit } from "./host/process-count.ts";
 import { OWN_RIGHTS } from "./host/own-file-access.ts";
-import { canEnterDirectory } from "./host/permissions.ts";
-import { makeStateDirectory } from "./host/state-directory.ts";
 import { UserRights } from "./host/user-rights.ts";
 import { Users } from "./host/users.ts";
 import { Contexts, type ContextsOptions } from "./kernels/contexts.ts";
@@ -57,6 +55,7 @@ import { Forwarder } from "./ports/forwarder.ts";
 import { PortWatch } from "./ports/port-watch.ts";
 import { Ports } from "./ports/ports.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
+import { createState, warnOfPrivateState } from "./state-services.ts";
 import { Template } from "./template/template.ts";
 import { ChangeEntries } from "./watch/change-entries.ts";
 import { Feeds } from "./watch/feeds.ts";
@@ -76,7 +75,7 @@ export type Services = ReturnType<typeof createServices>;
 
 /** Services in the order in which they need each other; they are disposed in the opposite one. */
 export function createServices(stack: AsyncDisposableStack, config: Config, { log, places }: Surroundings) {
-  const { path: stateDir } = stack.use(makeStateDirectory(config.stateDir));
+  const stateDir = createState(stack, config, log);
   const logsDir = join(stateDir, "logs");
   makeDirectories(logsDir, 0o700);
   const users = new Users();
@@ -150,15 +149,6 @@ function createWriting(deps: ConstructorParameters<typeof Uploads>[0]) {
     changes: new Changes(deps),
     compositions: new Compositions(deps),
   };
-}
-
-/** Drivers of kernels, and what git asks with, lie there for the programs' user. */
-function warnOfPrivateState(stateDir: string, config: Config, { exec, log }: { exec: ExecContext; log: Logger }): void {
-  const name = config.defaultUser;
-  const user = name === undefined ? exec.defaultUser : exec.users.find(name);
-  if (!user || canEnterDirectory(user, stateDir)) return;
-  const detail = `${user.name} cannot enter it: kernels and git may fail; name another with --state-dir`;
-  log.warn("state_dir.private", { path: stateDir, detail });
 }
 
 function createGit(

@@ -12,6 +12,11 @@ const MAX_DEVICES = 256;
 
 async function isNetworkMount(path: FilePath): Promise<boolean> {
   const { type } = await statfs(asPath(path));
+  return isNetworkFileSystem(type);
+}
+
+/** Whether a file system of this type, as statfs has it, is another machine's or program's. */
+export function isNetworkFileSystem(type: number): boolean {
   return NETWORK_MAGICS.has(type);
 }
 
