@@ -117,7 +117,8 @@ export class FrozenTrees {
     for (let level = childrenOf(shim); level.length > 0; level = this.#childrenOf(level, shims)) {
       const held = level.filter((pid) => !members?.has(pid) && !shims.has(pid) && this.#hold(pid));
       found += held.length;
-      if (this.#group === undefined) await settled(held);
+      // In a group the kernel sees to that.
+      await settled(held.filter((pid) => this.#stopped.has(pid)));
     }
     return found;
   }

@@ -153,7 +153,7 @@ describe("/freeze and /unfreeze", () => {
     if (process.arch !== "x64") context.skip();
     const run = await startRun(daemon.url, { cmd: "python3", args: ["-c", vfork] });
     await until(() => processState(run.pid) === "D");
-    using _group = otherCgroup([run.pid]);
+    await using _group = otherCgroup([run.pid]);
     const caller = new AbortController();
     const left = freeze("/freeze?maxWaitMs=60000", { signal: caller.signal });
     left.catch(() => undefined);

@@ -224,7 +224,7 @@ test("who is born in a frozen group needs no signal", async (context) => {
 test("who is in another cgroup than guestd is frozen by signals, and takes none that would wake it up", async () => {
   const program = await run(...COUNTING);
   await program.said(/^1$/m);
-  using _group = otherCgroup([program.child.pid]);
+  await using _group = otherCgroup([program.child.pid]);
   expect(await freeze()).toMatchObject({ frozen: 1, notFrozen: 0 });
   expect(processState(program.child.pid)).toBe("T");
   expect(() => launcher.freezer.checkSignal("SIGCONT")).toThrow("would not reach them");
@@ -233,6 +233,16 @@ test("who is in another cgroup than guestd is frozen by signals, and takes none 
   launcher.freezer.checkSignal("SIGCONT");
   const before = program.text("stdout").length;
   await until(() => program.text("stdout").length > before);
+});
+
+test("who is in another cgroup than guestd is stopped also while it waits for what it forks", async () => {
+  const program = await run("/bin/sh", "-c", "echo up; while :; do /bin/true; done");
+  await program.said(/up/);
+  await using _group = otherCgroup([program.child.pid]);
+  for (let round = 0; round < 20; round += 1) {
+    expect(await freeze()).toMatchObject({ frozen: 1, notFrozen: 0 });
+    expect(await launcher.freezer.thaw()).toMatchObject({ escaped: 0, violations: 0 });
+  }
 });
 
 test("what is to start waits until the thaw, and never starts when the daemon ends", async () => {
