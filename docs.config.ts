@@ -75,8 +75,8 @@ echo '{"port": 8080}' > ${CONFIG_FILE}  # the file, by the names of the flags
 \`\`\`
 
 The file is \`${CONFIG_FILE}\`, or the one that \`GUESTD_CONFIG\` names, which then has to be there; a name in it that is no setting is an error too. An empty variable
-stands for the default: it takes back what the file says. A flag without a value is \`true\`, and
-\`1\`, \`yes\`, \`on\` (\`0\`, \`no\`, \`off\`) are understood. Lists are repeated flags, or one value with commas.
+stands for the default: it takes back what the file says. What is true or false is a flag without a value, with \`no-\` in front of its name for false
+(\`--no-forward-ports\`); in a variable or the file \`1\`, \`yes\`, \`on\` (\`0\`, \`no\`, \`off\`) are understood as well. Lists are repeated flags, or one value with commas.
 
 ## The token
 

@@ -42,6 +42,10 @@ export interface ConfigSource {
   isTerminal: boolean;
 }
 
+/** Where people look for it first, others could read it. */
+const WHERE_THE_TOKEN_IS =
+  "the token is no setting, others could read it there; give it in GUESTD_TOKEN or GUESTD_TOKEN_FILE";
+
 /** Loopback addresses of the host name `localhost`, which is never asked of a name service. */
 const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1"]);
 
@@ -113,7 +117,7 @@ export function helpText(): string {
     "       guestd doctor [options]     say what works on this machine, and what is missing why",
     "       guestd --version | --help",
     "",
-    "options:",
+    "options (--no- in front of one without a value takes it back):",
     ...lines,
     "",
     `  Settings may also stand in ${CONFIG_FILE} (or what GUESTD_CONFIG names), by the names of their flags:`,
@@ -142,8 +146,9 @@ function readFlags(argv: readonly string[]): Record<string, string | boolean | (
     ]),
   );
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false, allowNegative: true }).values;
   } catch (error) {
+    if (argv.some((word) => /^--token(?:=|$)/.test(word))) throw new UsageError(`--token: ${WHERE_THE_TOKEN_IS}`);
     const text = error instanceof Error ? error.message.split(/\.\s/)[0] : String(error);
     throw new UsageError(`${text}; see guestd --help`);
   }
@@ -185,6 +190,7 @@ function readFile(env: Record<string, string | undefined>): Record<string, strin
   try {
     const settings = readConfigFile(path, { isOptional: !named, maps });
     const unknown = Object.keys(settings).find((name) => !known.has(name));
+    if (unknown === "token") throw new Error(`${path}: "token": ${WHERE_THE_TOKEN_IS}`);
     if (unknown !== undefined)
       throw new Error(`${path}: there is no setting ${JSON.stringify(unknown)}; see guestd --help`);
     return settings;

@@ -60,7 +60,7 @@ export const TEMPLATE_FIELDS: Readonly<Record<keyof TemplateConfigValues, Config
     env: "GUESTD_PASS_ENV",
     kind: "list",
     unit: "name",
-    items: { match: /^(?!GUESTD_)[^=]+$/, says: "names of variables, none of them guestd's" },
+    items: { match: /^(?!GUESTD_)[^=\s]+$/, says: "names of variables, with commas in between, none of them guestd's" },
     default: [],
     defaultText: "none: programs get nothing of what guestd was started with but its PATH",
     help: "variable of guestd's own environment (the image's ENV, docker run -e) that every program gets; repeatable, or separated by commas",

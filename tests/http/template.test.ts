@@ -172,6 +172,7 @@ describe("the image's file", () => {
     ['{"env": {"A": "hidden\\u0000"}}', /^(?!.*hidden).*"A" contains a NUL/],
     ["[]", /must hold an object/],
     ['{"start-comand": "x"}', /no setting "start-comand"/],
+    ['{"token": "hidden"}', /^(?!.*hidden).*GUESTD_TOKEN or GUESTD_TOKEN_FILE$/],
     ['{"start-cmd": {}}', /"start-cmd" must be a text/],
     ['{"start-cmd": ["npm", "run", "dev"]}', /start-cmd in .*must be one value, not a list/],
     ['{"kept-runs": -1}', /kept-runs in .*must be a number/],

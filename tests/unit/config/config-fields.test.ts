@@ -114,12 +114,33 @@ describe("variables of programs", () => {
     expect(fault([`--pass-env=${names}`])).toContain("none of them guestd's");
   });
 
+  test("names with a space in between are one name that there is not", () => {
+    expect(fault([], { GUESTD_PASS_ENV: "JAVA_HOME DATABASE_URL" })).toBe(
+      'GUESTD_PASS_ENV: must be names of variables, with commas in between, none of them guestd\'s, got "JAVA_HOME DATABASE_URL"',
+    );
+  });
+
   test.each(["hidden", "=hidden", `A=${"hidden".repeat(30_000)}`])("a fault tells no value: %#", (text) => {
     expect(fault([], { GUESTD_ENV: text })).toMatch(
       /^GUESTD_ENV: (must be NAME=VALUE|environment variable "A" is longer)/,
     );
     expect(fault([], { GUESTD_ENV: text })).not.toContain("hidden");
   });
+});
+
+test("a flag takes back what its variable says", () => {
+  const env = { GUESTD_FORWARD_PORTS: "yes" };
+  expect([read([], env), read(["--no-forward-ports"], env)].map(({ forwardsPorts }) => forwardsPorts)).toEqual([
+    true,
+    false,
+  ]);
+  expect(fault(["--no-port"])).toBe("Unknown option '--no-port'; see guestd --help");
+});
+
+test.each(["--token=hidden", "--token"])("%s is told where the token is, and is not repeated", (flag) => {
+  const text = fault([flag, "hidden"]);
+  expect(text).toMatch(/^--token: .*GUESTD_TOKEN or GUESTD_TOKEN_FILE$/);
+  expect(text).not.toContain("hidden");
 });
 
 test("of a flag that is given twice the last one counts", () => {
