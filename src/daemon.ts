@@ -39,6 +39,7 @@ import { portsRoutes } from "./ports/rest.ts";
 import { watchRoutes } from "./watch/rest.ts";
 import { watchRpcRoutes } from "./watch/rpc.ts";
 import { createServices, type Services } from "./services.ts";
+import { thawLeft } from "./state-services.ts";
 
 /** By then the default contexts have begun. */
 const PRIME_MS = 1000;
@@ -88,14 +89,19 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
-  beginWork(stack, services, () => startGarbage.begin());
+  beginWork(stack, services, { log, onDefaults: () => startGarbage.begin() });
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** What nobody has asked for yet waits until those who did have had their answers: the event loop turns first. */
-function beginWork(stack: AsyncDisposableStack, { contexts, template, oom }: Services, onDefaults: () => void): void {
+function beginWork(
+  stack: AsyncDisposableStack,
+  { contexts, template, oom }: Services,
+  { log, onDefaults }: { log: Logger; onDefaults: () => void },
+): void {
   const first = setImmediate(() => {
+    thawLeft(log);
     void contexts.createDefaults().then(onDefaults);
     template.begin();
   });

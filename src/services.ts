@@ -55,7 +55,7 @@ import { Forwarder } from "./ports/forwarder.ts";
 import { PortWatch } from "./ports/port-watch.ts";
 import { Ports } from "./ports/ports.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
-import { createState, warnOfPrivateState } from "./state-services.ts";
+import { createState, stopRecordIn, warnOfPrivateState } from "./state-services.ts";
 import { Template } from "./template/template.ts";
 import { ChangeEntries } from "./watch/change-entries.ts";
 import { Feeds } from "./watch/feeds.ts";
@@ -131,12 +131,13 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
     fileSystem: new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir }),
-    freezer: stack.use(createFreezer(launcher, log)),
+    freezer: stack.use(createFreezer(launcher, stateDir, log)),
   };
 }
 
 /** Of all that is disposed, last made and first to go: who is frozen hears no SIGTERM. */
-function createFreezer({ freezer }: Launcher, log: Logger): Freezer {
+function createFreezer({ freezer }: Launcher, stateDir: string, log: Logger): Freezer {
+  freezer.recordPath = stopRecordIn(stateDir);
   freezer.onOverdue = () => log.warn("thawed", { reason: "nobody has thawed the programs in time" });
   return freezer;
 }

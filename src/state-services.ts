@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { ExecContext } from "./host/exec-context.ts";
+import { FrozenGroup } from "./host/frozen-group.ts";
 import { canEnterDirectory } from "./host/permissions.ts";
 import { makeStateDirectory, removeLeftState } from "./host/state-directory.ts";
+import { StoppedProcesses } from "./host/stopped-processes.ts";
 import type { Logger } from "./log.ts";
 
 /** The directory that the daemon keeps things in, gone when `stack` is disposed. */
@@ -10,9 +13,20 @@ export function createState(stack: AsyncDisposableStack, config: Config, log: Lo
   return stack.use(makeStateDirectory(config.stateDir)).path;
 }
 
+/** Where a daemon notes in its directory whom it has stopped by signals. */
+export function stopRecordIn(stateDir: string): string {
+  return join(stateDir, "stopped");
+}
+
+/** What a killed daemon has frozen in a cgroup goes on. */
+export function thawLeft(log: Logger): void {
+  const processes = FrozenGroup.thawLeft();
+  if (processes > 0) log.warn("thawed", { reason: "a daemon that was killed had frozen them", processes });
+}
+
 /** Of daemons that were killed. In the temporary directory it is others' to clear away. */
 function removeOldState(parent: string, log: Logger): void {
-  const count = removeLeftState(parent);
+  const count = removeLeftState(parent, (path) => StoppedProcesses.left(stopRecordIn(path)).release());
   if (count > 0) log.info("state_dir.leftovers_removed", { path: parent, count });
 }
 

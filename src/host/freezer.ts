@@ -65,6 +65,8 @@ export class Freezer implements AsyncDisposable {
   #thawsWaiting = 0;
   /** Called when things were thawed since nobody did it in time. */
   onOverdue: (() => void) | undefined;
+  /** Where it is noted whom signals have stopped, for whoever comes after us. */
+  recordPath: string | undefined;
   /** Whether a cgroup is used where there can be one. */
   usesGroup = true;
 
@@ -147,7 +149,7 @@ export class Freezer implements AsyncDisposable {
     const watchdog = longTimeout(() => void this.#thawOverdue(), MAX_FROZEN_MS);
     if (this.#frozen) return (this.#frozen = { ...this.#frozen, watchdog, maxTrees });
     this.#deps.clock.freeze();
-    const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined);
+    const trees = new FrozenTrees(this.usesGroup ? FrozenGroup.open() : undefined, this.recordPath);
     const rest = setInterval(() => trees.isBySignals && this.noteChange(), REST_MS).unref();
     this.#frozen = { trees, maxTrees, thawed: Promise.withResolvers(), watchdog, rest };
     return this.#frozen;

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writableCgroup } from "./cgroup.ts";
+import { tryLockFile } from "./libc-lock.ts";
 import { startTimeOf } from "./process-tree.ts";
 
 /** Emptied this often at most: what is born in it meanwhile is born frozen no more. */
 const MAX_ROUNDS = 100;
+const NAME = /^guestd-freeze-\d+-[\da-f]{8}$/;
 
 /**
  * A cgroup (v2) whose members do not run. Unlike a stop by signal, nobody can tell that they did not: no parent hears of it, and
@@ -17,9 +19,10 @@ export class FrozenGroup {
   /** What /proc says of who is in our own group, and of who is in this one. */
   readonly #ownPath = pathOf("self");
   readonly #path: string;
+  /** Held as long as there is somebody to thaw it: the kernel lets go of it however we end. */
+  #lock: number | undefined;
 
-  private constructor(parent: string) {
-    const name = `guestd-frozen-${process.pid}-${randomUUID().slice(0, 8)}`;
+  private constructor(parent: string, name = `guestd-freeze-${process.pid}-${randomUUID().slice(0, 8)}`) {
     this.#parent = parent;
     this.#folder = join(parent, name);
     this.#path = join(this.#ownPath ?? "", name);
@@ -32,12 +35,27 @@ export class FrozenGroup {
     const group = new FrozenGroup(parent);
     try {
       mkdirSync(group.#folder);
+      group.#tryLock();
       writeFileSync(join(group.#folder, "cgroup.freeze"), "1");
       return group;
     } catch {
       group.#remove();
       return undefined; // read-only, or no groups may be made here
     }
+  }
+
+  /** Thaws those in our own group whose daemon was killed before it did. @returns how many processes go on */
+  static thawLeft(): number {
+    const parent = writableCgroup();
+    if (parent === undefined) return 0;
+    let count = 0;
+    for (const name of namesIn(parent).filter((each) => NAME.test(each))) {
+      const group = new FrozenGroup(parent, name);
+      if (!group.#tryLock()) continue;
+      count += group.members().size;
+      group.release();
+    }
+    return count;
   }
 
   /**
@@ -86,12 +104,34 @@ export class FrozenGroup {
     this.#remove();
   }
 
+  /** False when somebody else holds it, or it is gone. */
+  #tryLock(): boolean {
+    try {
+      const fd = openSync(this.#folder, "r");
+      if (tryLockFile(fd)) this.#lock = fd;
+      else closeSync(fd);
+    } catch {
+      // it is gone
+    }
+    return this.#lock !== undefined;
+  }
+
   #remove(): void {
     try {
       rmdirSync(this.#folder);
     } catch {
       // somebody in it is still dying: an empty group left behind costs nothing
     }
+    if (this.#lock !== undefined) closeSync(this.#lock);
+    this.#lock = undefined;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // it is not ours to read
   }
 }
 

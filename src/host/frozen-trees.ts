@@ -41,13 +41,15 @@ const POLL_MS = 1;
  */
 export class FrozenTrees {
   readonly #group: FrozenGroup | undefined;
-  readonly #stopped = new StoppedProcesses();
+  readonly #stopped: StoppedProcesses;
   /** Somebody else has stopped them: they are not ours to continue. */
   readonly #stoppedBefore = new Set<number>();
   readonly #unreachable = new Set<number>();
 
-  constructor(group: FrozenGroup | undefined) {
+  /** @param recordPath as {@link StoppedProcesses} has it */
+  constructor(group: FrozenGroup | undefined, recordPath?: string) {
     this.#group = group;
+    this.#stopped = new StoppedProcesses(recordPath);
   }
 
   /** Whether some are, or all would be, held by signals: those from outside would be mistaken for ours. */

@@ -43,24 +43,25 @@ export function makeStateDirectory(wanted?: string): StateDirectory {
 
 /**
  * Removes the directories that daemons of this user made in `parent` and could not remove, since they were killed; nothing else, and
- * nothing where a lock may be one of this machine only. What cannot be removed stays.
+ * nothing where a lock may be one of this machine only. What cannot be removed stays. `onLeft` is called before each is removed.
  * @returns how many were removed
  */
-export function removeLeftState(parent: string): number {
+export function removeLeftState(parent: string, onLeft?: (path: string) => void): number {
   try {
     if (isNetworkFileSystem(statfsSync(parent).type)) return 0;
-    return readdirSync(parent).filter((name) => NAME.test(name) && removeIfLeft(join(parent, name))).length;
+    return readdirSync(parent).filter((name) => NAME.test(name) && removeIfLeft(join(parent, name), onLeft)).length;
   } catch {
     return 0; // it is not there yet, or not to be read
   }
 }
 
-function removeIfLeft(path: string): boolean {
+function removeIfLeft(path: string, onLeft?: (path: string) => void): boolean {
   try {
     const stat = lstatSync(path);
     if (!stat.isDirectory() || stat.uid !== process.geteuid?.()) return false;
     using lock = holdLeftState(path);
     if (!lock) return false;
+    onLeft?.(path);
     removeHeld(path);
     return true;
   } catch {

@@ -1,9 +1,23 @@
 import { processState, startTimeOf } from "./process-tree.ts";
+import { readStopRecord, StopRecord } from "./stop-record.ts";
 
 /** Processes that were stopped by SIGSTOP, and go on when they are released. */
 export class StoppedProcesses {
   /** In the order in which they were stopped. */
   readonly #stopped = new Map<number, number>();
+  readonly #record: StopRecord | undefined;
+
+  /** @param recordPath where it is noted who is stopped, for the case that we are killed */
+  constructor(recordPath?: string) {
+    this.#record = recordPath === undefined ? undefined : new StopRecord(recordPath);
+  }
+
+  /** Those that a killed daemon has stopped and noted. */
+  static left(recordPath: string): StoppedProcesses {
+    const left = new StoppedProcesses();
+    for (const { pid, startTime } of readStopRecord(recordPath)) left.#stopped.set(pid, startTime);
+    return left;
+  }
 
   get size(): number {
     return this.#stopped.size;
@@ -16,7 +30,9 @@ export class StoppedProcesses {
   /** False when it may not be signalled, or is gone. */
   stop(pid: number): boolean {
     const startTime = startTimeOf(pid);
-    if (startTime === undefined || !send(pid, "SIGSTOP")) return false;
+    if (startTime === undefined) return false;
+    if (this.#stopped.get(pid) !== startTime) this.#record?.note({ pid, startTime });
+    if (!send(pid, "SIGSTOP")) return false;
     if (startTimeOf(pid) !== startTime) {
       // It ended in this moment, and whoever has its number now was not meant.
       send(pid, "SIGCONT");
@@ -37,6 +53,7 @@ export class StoppedProcesses {
       if (startTimeOf(pid) === startTime) send(pid, "SIGCONT");
     }
     this.#stopped.clear();
+    this.#record?.clear();
   }
 }
 
