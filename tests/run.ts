@@ -1,5 +1,6 @@
 // `npm test`: installs what the tests need, runs them all, and ends with one line that counts them.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { prepareImageTools, prepareMachine } from "./helpers/prepare-machine.ts";
@@ -26,10 +27,14 @@ const cache = join(root, ".cache");
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
 /** Runs the tests of `projects` that `filters` let through, and counts them. */
-function runProjects(projects: readonly string[], filters: readonly string[], env: Record<string, string> = {}): void {
+async function runProjects(
+  projects: readonly string[],
+  filters: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
   const reportFile = join(cache, "test-report.json");
   rmSync(reportFile, { force: true });
-  const { status } = spawnSync(
+  const running = spawn(
     process.execPath,
     [
       join(root, "node_modules", "vitest", "vitest.mjs"),
@@ -42,6 +47,7 @@ function runProjects(projects: readonly string[], filters: readonly string[], en
     ],
     { cwd: root, stdio: "inherit", env: { ...process.env, ...env } },
   );
+  const [status] = (await once(running, "exit")) as [number | null];
   const failedBefore = counts.failed;
   if (existsSync(reportFile)) count(JSON.parse(readFileSync(reportFile, "utf8")) as Report);
   // Something went wrong outside of the tests.
@@ -70,39 +76,33 @@ function fail(what: string): void {
   console.log(`failed: ${what}`);
 }
 
-/** Builds the slim image while other tests run, behind them in everything: it mostly waits for registries. */
+/** Builds the slim image, and installs what that takes, while other tests run, behind them in everything: it mostly waits for registries. */
 async function buildSlimImage(): Promise<void> {
   const log = openSync(join(cache, "slim-image.log"), "w");
+  await behindOthers(log, [process.execPath, join(root, "tests", "helpers", "prepare-image-tools.ts")]);
   const script = join(root, "tests", "image", "build-image.sh");
-  const command = [
-    "-n",
-    "19",
-    "ionice",
-    "-c",
-    "3",
-    script,
-    "-C",
-    root,
-    "-t",
-    "localhost/guestd:slim",
-    "--target",
-    "slim",
-  ];
-  const building = spawn("nice", command, { cwd: root, stdio: ["ignore", log, log] });
-  await new Promise((resolve) => building.on("close", resolve).on("error", resolve));
+  await behindOthers(log, [script, "-C", root, "-t", "localhost/guestd:slim", "--target", "slim"]);
+}
+
+async function behindOthers(log: number, command: readonly string[]): Promise<void> {
+  const running = spawn("nice", ["-n", "19", "ionice", "-c", "3", ...command], {
+    cwd: root,
+    stdio: ["ignore", log, log],
+  });
+  await new Promise((resolve) => running.on("close", resolve).on("error", resolve));
 }
 
 async function runUsual(): Promise<void> {
   if (process.geteuid?.() !== 0) {
     console.log("not root: the image is neither built nor tested");
-    return runProjects(USUAL_PROJECTS, []);
+    return await runProjects(USUAL_PROJECTS, []);
   }
-  prepareImageTools(root);
   const building = buildSlimImage();
-  runProjects(USUAL_PROJECTS, []);
-  // The tests find it in the cache. Should it have failed they build it once more, and say why.
+  await runProjects(USUAL_PROJECTS, []);
   await building;
-  runProjects(["image"], [], { GUESTD_IMAGE: "slim" });
+  // What has failed there is done once more, and says why: the tests find the image in the cache.
+  prepareImageTools(root);
+  await runProjects(["image"], [], { GUESTD_IMAGE: "slim" });
 }
 
 const special = ["soak", "image"].find((project) => process.argv.includes(`--${project}`));
@@ -111,8 +111,8 @@ const filters = process.argv.slice(2).filter((argument) => argument !== `--${spe
 mkdirSync(cache, { recursive: true });
 prepareMachine(root);
 if (special === "image") prepareImageTools(root);
-if (special) runProjects([special], filters);
-else if (filters.length > 0) runProjects(USUAL_PROJECTS, filters);
+if (special) await runProjects([special], filters);
+else if (filters.length > 0) await runProjects(USUAL_PROJECTS, filters);
 else await runUsual();
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

@@ -16,11 +16,15 @@ export function prepareMachine(root: string): void {
   preparePython(root, pythonSdkFolder(root), join(root, "tests", "sdk", "requirements.txt"));
   if (process.geteuid?.() !== 0) return;
   makeAccount();
-  if (!existsSync("/usr/bin/tmux")) installPackages(["tmux"]);
-  // A server without a service: the package that has one would start it.
-  if (!existsSync("/usr/sbin/dropbear")) installPackages(["dropbear-bin"]);
-  if (!existsSync("/usr/bin/ssh")) installPackages(["openssh-client"]);
-  if (!R_LIBRARIES.some((library) => existsSync(join(library, "ggplot2")))) installPackages(["r-cran-ggplot2"]);
+  const installed = {
+    tmux: existsSync("/usr/bin/tmux"),
+    // A server without a service: the package that has one would start it.
+    "dropbear-bin": existsSync("/usr/sbin/dropbear"),
+    "openssh-client": existsSync("/usr/bin/ssh"),
+    "r-cran-ggplot2": R_LIBRARIES.some((library) => existsSync(join(library, "ggplot2"))),
+  };
+  const missing = Object.entries(installed).filter(([, isInstalled]) => !isInstalled);
+  if (missing.length > 0) installPackages(missing.map(([name]) => name));
 }
 
 /** What images are built and run with. */
