@@ -2,8 +2,9 @@ import type { Dirent } from "node:fs";
 import { type ClientRequest, request } from "node:http";
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { STATE_LOCK } from "../../src/host/state-lock.ts";
 import { until } from "../helpers/daemon.ts";
 import { type ForkedDaemon, startForkedDaemon } from "../helpers/forked-daemon.ts";
 
@@ -32,14 +33,14 @@ test.each(FORMS)("a daemon that is killed while $name comes leaves the old conte
   for (const upload of uploads) upload.destroy();
   expect(await readdir(files, { recursive: true })).toEqual(["old"]);
   expect(await readFile(join(files, "old"), "utf8")).toBe("old");
-  // What the daemon keeps for itself has directories, but nothing in them.
+  // What the daemon keeps for itself has directories, but nothing in them, beside its lock.
   const left = await readdir(folder, { recursive: true, withFileTypes: true });
   expect(left.filter(isLeft).map(({ name }) => name)).toEqual(["old"]);
 });
 
-/** A file, and none of what the test's daemon is started from. */
+/** A file, and none of what the test's daemon is started from or locks. */
 function isLeft(entry: Dirent): boolean {
-  return entry.isFile() && !entry.parentPath.includes("guestd-forked-root-");
+  return entry.isFile() && entry.name !== STATE_LOCK && !entry.parentPath.includes("guestd-forked-root-");
 }
 
 /** Sends the first part of an upload whose rest never comes. */
@@ -53,14 +54,14 @@ function beginUpload({ port }: ForkedDaemon, path: string, { type, head }: (type
   return upload;
 }
 
-/** Sizes of the files without a name that a process has open below `directory`. */
+/** Sizes of the files that a process has open below `directory`, but for its lock. */
 async function heldSizes(pid: number, directory: string): Promise<number[]> {
   const sizes: number[] = [];
   for (const fd of await readdir(`/proc/${pid}/fd`)) {
     const path = `/proc/${pid}/fd/${fd}`;
     try {
-      const held = await stat(path);
-      if (held.isFile() && (await readlink(path)).startsWith(directory)) sizes.push(held.size);
+      const [held, name] = [await stat(path), await readlink(path)];
+      if (held.isFile() && name.startsWith(directory) && basename(name) !== STATE_LOCK) sizes.push(held.size);
     } catch {
       continue; // closed while we looked
     }
