@@ -22,6 +22,8 @@ export async function runDoctor(config: Config): Promise<{ text: string; isHealt
     defaultDirectory: config.defaultWorkdir,
     imageEnv: config.imageEnv,
   });
+  const fault = exec.defaultUserFault;
+  if (fault) return { text: missing("users", fault).join("\n"), isHealthy: false };
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   const registry = stack.use(
     new KernelRegistry({

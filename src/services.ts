@@ -55,7 +55,7 @@ import { Forwarder } from "./ports/forwarder.ts";
 import { PortWatch } from "./ports/port-watch.ts";
 import { Ports } from "./ports/ports.ts";
 import { SpillBudget } from "./runs/spill-file.ts";
-import { createState, stopRecordIn, warnOfPrivateState } from "./state-services.ts";
+import { createState, stopRecordIn, warnOfDefaultUser } from "./state-services.ts";
 import { Template } from "./template/template.ts";
 import { ChangeEntries } from "./watch/change-entries.ts";
 import { Feeds } from "./watch/feeds.ts";
@@ -81,7 +81,7 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const users = new Users();
   const { defaultUser, defaultWorkdir: defaultDirectory, imageEnv } = config;
   const exec = new ExecContext({ users, path: programPath(config.path), defaultUser, defaultDirectory, imageEnv });
-  warnOfPrivateState(stateDir, config, { exec, log });
+  warnOfDefaultUser(stateDir, { exec, log });
   const identity = createIdentity(stack, config, { exec, log });
   const launcher = stack.use(new Launcher({ shimPath: join(config.root, "dist", "guestd-shim") }));
   launcher.checkShim();

@@ -30,15 +30,12 @@ function removeOldState(parent: string, log: Logger): void {
   if (count > 0) log.info("state_dir.leftovers_removed", { path: parent, count });
 }
 
-/** Drivers of kernels, and what git asks with, lie there for the programs' user. */
-export function warnOfPrivateState(
-  stateDir: string,
-  config: Config,
-  { exec, log }: { exec: ExecContext; log: Logger },
-): void {
-  const name = config.defaultUser;
-  const user = name === undefined ? exec.defaultUser : exec.users.find(name);
-  if (!user || canEnterDirectory(user, stateDir)) return;
+/** When programs have nobody to run as, or that one cannot enter what drivers of kernels, and what git asks with, lie in. */
+export function warnOfDefaultUser(stateDir: string, { exec, log }: { exec: ExecContext; log: Logger }): void {
+  const fault = exec.defaultUserFault;
+  if (fault) return log.warn("default_user.unknown", { detail: `${fault.why}: ${fault.fix}` });
+  const user = exec.defaultUser;
+  if (canEnterDirectory(user, stateDir)) return;
   const detail = `${user.name} cannot enter it: kernels and git may fail; name another with --state-dir`;
   log.warn("state_dir.private", { path: stateDir, detail });
 }

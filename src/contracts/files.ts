@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { mustBe } from "./shown-value.ts";
 
 /** Query of `GET` and `POST /files`. */
 export const FilesQuery = v.object({
@@ -6,7 +7,7 @@ export const FilesQuery = v.object({
   username: v.optional(v.pipe(v.string(), v.description("the default user unless given"))),
   signature: v.optional(v.string()),
   signature_expiration: v.optional(
-    v.pipe(v.string(), v.regex(/^-?\d{1,15}$/, "must be an integer"), v.description("unix seconds")),
+    v.pipe(v.string(), v.regex(/^-?\d{1,15}$/, mustBe("an integer")), v.description("unix seconds")),
   ),
 });
 export type FilesQuery = v.InferOutput<typeof FilesQuery>;

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
 import { Switch } from "./runs.ts";
+import { mustBe } from "./shown-value.ts";
 
 /** Query of `GET /health`. */
 export const HealthQuery = v.object({ ready: v.optional(Switch) });
@@ -12,11 +13,11 @@ const NFS_TARGET = /^[^\s:,-][^\s:,]*:\/[^\p{Cc}]*$|^\[[\da-fA-F:.]+\]:\/[^\p{Cc
 const MAX_VOLUMES = 100;
 
 const Volume = v.object({
-  nfs_target: v.pipe(v.string(), v.maxLength(4096), v.regex(NFS_TARGET, "must be server:/directory")),
+  nfs_target: v.pipe(v.string(), v.maxLength(4096), v.regex(NFS_TARGET, mustBe("server:/directory"))),
   path: v.pipe(
     v.string(),
     v.maxLength(4095),
-    v.regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path"),
+    v.regex(/^\/[^\p{Cc}]*$/u, mustBe("an absolute path")),
     v.check((path) => resolve(path) !== "/", "must not be /"),
   ),
 });
@@ -26,10 +27,10 @@ export const InitBody = noList(
   v.object({
     accessToken: v.nullish(v.pipe(v.string(), v.nonEmpty(), v.regex(/^[^\\]*$/, "must hold no backslash"))),
     envVars: v.nullish(stringMap()),
-    timestamp: v.nullish(v.pipe(v.string(), v.check(isTime, "must be an RFC 3339 time"))),
+    timestamp: v.nullish(v.pipe(v.string(), v.check(isTime, mustBe("an RFC 3339 time such as 2026-11-29T10:00:00Z")))),
     defaultUser: v.nullish(v.string()),
     defaultWorkdir: v.nullish(v.string()),
-    hyperloopIP: v.nullish(v.pipe(v.string(), v.check(isAddress, "must be an IPv4 or IPv6 address"))),
+    hyperloopIP: v.nullish(v.pipe(v.string(), v.check(isAddress, mustBe("an IPv4 or IPv6 address")))),
     lifecycleID: v.nullish(v.string()),
     caBundle: v.nullish(v.string()),
     volumeMounts: v.nullish(v.pipe(v.array(Volume), v.maxLength(MAX_VOLUMES))),

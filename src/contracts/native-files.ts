@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import { noList } from "./json-object.ts";
 import { QueryNumber, Switch } from "./runs.ts";
+import { mustBe } from "./shown-value.ts";
 
 /** Permission bits as `chmod` takes them: octal digits, `644` or `0644`. */
 const Mode = v.pipe(
   v.string(),
-  v.regex(/^[0-7]{3,4}$|^0[0-7]{4}$/, 'must be octal digits such as "0644"'),
+  v.regex(/^[0-7]{3,4}$|^0[0-7]{4}$/, mustBe('octal digits such as "0644"')),
   v.transform((text) => Number.parseInt(text, 8)),
   v.description("permission bits in octal digits, such as 0644"),
 );

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { noList, stringMap } from "./json-object.ts";
+import { mustBe } from "./shown-value.ts";
 
 /** Text of a query member that switches something on. */
 export const Switch = v.pipe(
@@ -7,7 +8,7 @@ export const Switch = v.pipe(
   v.transform((text) => text === "1" || text === "true" || text === ""),
 );
 const Milliseconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.description("milliseconds"));
-export const QueryNumber = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+export const QueryNumber = v.pipe(v.string(), v.regex(/^\d{1,15}$/, mustBe("a whole number")), v.transform(Number));
 
 /** Columns and rows of a terminal, in characters. */
 export const TerminalExtent = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));

@@ -1,4 +1,5 @@
 import type { BaseIssue, GenericSchema } from "valibot";
+import { shownValue } from "../contracts/shown-value.ts";
 
 /** How kinds of values are called in an answer, by the names that schemas have for them. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -8,7 +9,6 @@ const KINDS: Readonly<Record<string, string>> = {
   Object: "an object",
   Array: "a list",
 };
-const MAX_SHOWN_UNITS = 60;
 
 /**
  * What is wrong with a member, in words of a person. A value of the wrong kind is not shown, only its kind: it may be anything, such as
@@ -19,12 +19,12 @@ export function issueText(issue: BaseIssue<unknown>): string {
   if (expected === "never") return "there is no such member";
   if (input === undefined && issue.path) return "is missing";
   if (type === "non_empty") return "must not be empty";
-  if (type === "integer") return `must be a whole number, not ${shown(input)}`;
-  if (type === "min_value") return `must be at least ${String(requirement)}, not ${shown(input)}`;
-  if (type === "max_value") return `must be at most ${String(requirement)}, not ${shown(input)}`;
+  if (type === "integer") return `must be a whole number, not ${shownValue(input)}`;
+  if (type === "min_value") return `must be at least ${String(requirement)}, not ${shownValue(input)}`;
+  if (type === "max_value") return `must be at most ${String(requirement)}, not ${shownValue(input)}`;
   const choices = (expected ?? "something else").replace(/^\(|\)$/g, "").split(" | ");
   const isOfWords = choices.some((choice) => choice.startsWith('"'));
-  return `must be ${either(choices)}, not ${isOfWords && typeof input === "string" ? shown(input) : kindOf(input)}`;
+  return `must be ${either(choices)}, not ${isOfWords && typeof input === "string" ? shownValue(input) : kindOf(input)}`;
 }
 
 /** The members that an object at `keys` of `schema` may have; undefined where that depends on what it is. */
@@ -46,9 +46,4 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "boolean") return String(value);
   return KINDS[typeof value] ?? "an object";
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > MAX_SHOWN_UNITS ? `${text.slice(0, MAX_SHOWN_UNITS)}…` : text;
 }

@@ -26,6 +26,8 @@ function shim(launcher: Launcher): Capability {
 }
 
 function users(launcher: Launcher, exec: ExecContext): Capability {
+  const fault = exec.defaultUserFault;
+  if (fault) return { name: "users", isAvailable: false, ...fault };
   const { name } = exec.users.self();
   if (launcher.canSwitchUser)
     return { name: "users", isAvailable: true, detail: `guestd is ${name}: programs can run as any user` };

@@ -57,6 +57,19 @@ export class ExecContext {
     return usual && (ownUid === 0 || ownUid === usual.uid) ? usual : this.users.self();
   }
 
+  /** Name of {@link defaultUser}, also when there is no such account. */
+  get defaultUserName(): string {
+    return this.#defaultUser ?? this.defaultUser.name;
+  }
+
+  /** Why whoever names nobody is refused, and what would help; undefined: the default user is there. */
+  get defaultUserFault(): { why: string; fix: string } | undefined {
+    const name = this.#defaultUser;
+    if (name === undefined || this.users.find(name)) return undefined;
+    const why = `programs are to run as ${JSON.stringify(name)}, and there is no such account`;
+    return { why, fix: "make it, or name another with --default-user" };
+  }
+
   /** Where an empty path leads; undefined: home. */
   get defaultDirectory(): string | undefined {
     return this.#defaultDirectory;

@@ -55,7 +55,7 @@ export class Info {
       node: process.versions.node,
       startedAt: this.#startedAt,
       user: exec.users.self().name,
-      defaultUser: exec.defaultUser.name,
+      defaultUser: exec.defaultUserName,
       capabilities: await findCapabilities(launcher, exec),
       languages: await languages(),
       limits,

@@ -120,11 +120,16 @@ test("doctor says what works here, and is 0 when programs do", () => {
   expect(stdout.match(/^ {2}-- /gm)?.length ?? 0).toBe(stdout.match(/^ +fix: \S/gm)?.length ?? 0);
 });
 
-test("doctor is 1 where guestd could keep nothing, and says what would help; git is missed where there is none", () => {
+test("doctor is 1 where guestd could keep nothing or has nobody to run programs as, and says what would help; git is missed where there is none", () => {
   const { code, stdout } = run(["doctor", "--kernels=", "--state-dir", "/proc/nowhere"]);
   expect([code, stdout]).toEqual([
     1,
     expect.stringMatching(/^ {2}-- {3}state .*"\/proc\/nowhere".*\n +fix: .*--state-dir\n$/),
+  ]);
+  const ghost = run(["doctor", "--kernels=", "--default-user", "ghost"]);
+  expect([ghost.code, ghost.stdout]).toEqual([
+    1,
+    expect.stringMatching(/^ {2}-- {3}users .*"ghost".*\n +fix: .*--default-user\n$/),
   ]);
   const without = run(["doctor", "--kernels="], { PATH: "/nowhere" });
   expect([without.code, without.stdout]).toEqual([0, expect.stringMatching(/^ {2}-- {3}git .*\n +fix: install git/m)]);

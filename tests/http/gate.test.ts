@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Route, RouteFamily } from "../../src/edge/route.ts";
@@ -200,4 +200,26 @@ test("an unknown Basic user is refused on every route, in a shape for each", asy
   }
   const native = await send(daemon.url, { method: "GET", path: "/v1/info", headers });
   expect([native.status, JSON.parse(native.text)]).toMatchObject([401, { detail: message, reason: "user_unknown" }]);
+});
+
+test("a default user that there is not is told at the start and by /v1/info, and who is named is served", async () => {
+  await using daemon = await startTestDaemon({ argv: ["--default-user", "ghost"] });
+  const fault = 'programs are to run as "ghost", and there is no such account';
+  expect(daemon.log.find(({ event }) => event === "default_user.unknown")).toMatchObject({
+    level: "warn",
+    detail: `${fault}: make it, or name another with --default-user`,
+  });
+  const info = await send(daemon.url, { method: "GET", path: "/v1/info" });
+  expect([info.status, JSON.parse(info.text)]).toMatchObject([
+    200,
+    { defaultUser: "ghost", capabilities: { users: { available: false, why: fault } } },
+  ]);
+  const headers = { Authorization: `Basic ${Buffer.from(`${userInfo().username}:`).toString("base64")}` };
+  for (const [expected, more] of [
+    [401, {}],
+    [200, { headers }],
+  ] as const) {
+    const { status } = await send(daemon.url, { method: "POST", path: "/v1/run", body: "true", ...more });
+    expect(status).toBe(expected);
+  }
 });

@@ -39,7 +39,7 @@ function machine(folder: string): Pick<MachinePlaces, "hostsFile" | "trust"> {
 
 describe("a body that cannot be applied", () => {
   test.each([
-    [{ hyperloopIP: "events" }, "body.hyperloopIP: must be an IPv4 or IPv6 address"],
+    [{ hyperloopIP: "events" }, 'body.hyperloopIP: must be an IPv4 or IPv6 address, not "events"'],
     [{ hyperloopIP: "1.2.3.4 evil.example" }, "body.hyperloopIP"],
     [{ hyperloopIP: "fe80::1%eth0" }, "body.hyperloopIP"],
     [{ hyperloopIP: 7 }, "body.hyperloopIP: must be a string, not a number"],
@@ -55,11 +55,14 @@ describe("a body that cannot be applied", () => {
     [{ volumeMounts: [{ nfs_target: "server:/x" }] }, "body.volumeMounts.0.path: is missing"],
     [
       { volumeMounts: [{ nfs_target: "server", path: "/mnt/x" }] },
-      "body.volumeMounts.0.nfs_target: must be server:/directory",
+      'body.volumeMounts.0.nfs_target: must be server:/directory, not "server"',
     ],
     [{ volumeMounts: [{ nfs_target: "-o:/x", path: "/mnt/x" }] }, "body.volumeMounts.0.nfs_target"],
     [{ volumeMounts: [{ nfs_target: "a,b:/x", path: "/mnt/x" }] }, "body.volumeMounts.0.nfs_target"],
-    [{ volumeMounts: [{ nfs_target: "s:/x", path: "mnt" }] }, "body.volumeMounts.0.path: must be an absolute path"],
+    [
+      { volumeMounts: [{ nfs_target: "s:/x", path: "mnt" }] },
+      'body.volumeMounts.0.path: must be an absolute path, not "mnt"',
+    ],
     [{ volumeMounts: [{ nfs_target: "s:/x", path: "/a/../" }] }, "body.volumeMounts.0.path: must not be /"],
     [{ volumeMounts: [{ nfs_target: "s:/x", path: "/a\nb" }] }, "body.volumeMounts.0.path"],
     [{ volumeMounts: {} }, "body.volumeMounts: must be a list, not an object"],
@@ -69,7 +72,7 @@ describe("a body that cannot be applied", () => {
     [{ envVars: { SECRET: "a\0b" } }, 'the value of environment variable "SECRET" contains a NUL byte'],
     [{ envVars: { "": "x" } }, 'environment variable name "" is empty'],
     [{ envVars: { A: 1 } }, "body.envVars.A: must be a string, not a number"],
-    [{ timestamp: "soon" }, "body.timestamp: must be an RFC 3339 time"],
+    [{ timestamp: "soon" }, 'body.timestamp: must be an RFC 3339 time such as 2026-11-29T10:00:00Z, not "soon"'],
     [{ timestamp: "2026" }, "body.timestamp"],
     [{ timestamp: "2026-13-01T00:00:00Z" }, "body.timestamp"],
     [{ timestamp: "2026-01-01T00:00:00" }, "body.timestamp"],
