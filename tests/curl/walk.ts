@@ -19,7 +19,7 @@ export function testWalk(scriptName: string, { hasKernel = false } = {}): void {
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), "guestd-curl-"));
     daemon = await (hasKernel ? startToyDaemon() : startTestDaemon());
-    const { stdout } = await run("/bin/sh", [script, daemon.url, scratch], { timeout: 50_000 });
+    const { stdout } = await run("/bin/sh", [script, daemon.url, scratch], { timeout: 100_000 });
     for (const line of stdout.trim().split("\n")) {
       const [, verdict = "", name = "", came = ""] = /^(ok|not ok) ([^:]*)(?:: (.*))?$/.exec(line) ?? [];
       results.set(name, verdict === "ok" ? "ok" : came);

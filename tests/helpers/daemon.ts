@@ -93,7 +93,7 @@ function installRoot(kernels: "toy" | "none" | { folder: string }): string {
 }
 
 /** Resolves when `condition` holds; looks again every few milliseconds, for what has no event. */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);

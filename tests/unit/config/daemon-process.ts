@@ -20,7 +20,7 @@ export function run(argv: readonly string[], env: Record<string, string> = {}): 
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...argv], {
     env: { ...ENV, ...env },
     encoding: "utf8",
-    timeout: 15_000,
+    timeout: 50_000,
   });
   return { code: status, stdout, stderr };
 }

@@ -87,7 +87,7 @@ describe("delay", () => {
 
   test("does not keep a process alive", () => {
     const script = `import { delay } from ${JSON.stringify(SOURCE)}; void delay(60_000); console.log("end");`;
-    const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 10_000 });
+    const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 50_000 });
     expect([stdout.toString(), signal]).toEqual(["end\n", null]);
   });
 });

@@ -25,7 +25,7 @@ describe("samples", () => {
     expect(await metrics.current()).toBe(first);
     await vi.advanceTimersByTimeAsync(20_000);
     expect(samples()).toBe(5);
-    await vi.waitFor(async () => expect((await metrics.current()).cpuWindowMs).toBe(5000));
+    await vi.waitFor(async () => expect((await metrics.current()).cpuWindowMs).toBe(5000), 20_000);
     expect((await metrics.current()).residentBytes.get(process.pid)).toBeGreaterThan(0);
   });
 
@@ -82,7 +82,7 @@ describe("samples", () => {
     await expect(metrics.current()).rejects.toThrow("nothing can be read");
     isBroken = false;
     await vi.advanceTimersByTimeAsync(5000);
-    await vi.waitFor(async () => expect((await metrics.current()).cpuCount).toBeGreaterThan(0));
+    await vi.waitFor(async () => expect((await metrics.current()).cpuCount).toBeGreaterThan(0), 20_000);
   });
 });
 
