@@ -94,7 +94,7 @@ ${table(
 )}
 
 With a token every request needs it, as \`X-Access-Token: …\` or \`Authorization: Bearer …\`, but for \`/health\`, \`/init\` and the page \`/docs\`, for signed URLs of \`/files\`,
-and for \`/contexts\` unless \`--strict-interpreter\` is set. Without one guestd listens on loopback only, or waits for the first \`/init\`.
+and for \`/contexts\` unless \`--strict-interpreter\` is set. Without one guestd listens on loopback only, or waits for the first \`/init\`, which decides whether there is one.
 
 ## The daemon
 
