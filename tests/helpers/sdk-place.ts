@@ -12,9 +12,16 @@ export interface SdkPlace extends AsyncDisposable {
   readonly options: SdkOptions;
 }
 
+export interface SdkPlaceOptions {
+  /** Without them it is there at once. */
+  hasKernels: boolean;
+}
+
+const argvOf = ({ hasKernels }: SdkPlaceOptions): string[] => (hasKernels ? [] : ["--kernels="]);
+
 /** The SDKs' debug mode: no token, no control plane. */
-async function startWithoutToken(): Promise<SdkPlace> {
-  const daemon = await startBuiltDaemon();
+async function startWithoutToken(place: SdkPlaceOptions): Promise<SdkPlace> {
+  const daemon = await startBuiltDaemon({ argv: argvOf(place) });
   return {
     daemon,
     options: { debug: true, sandboxUrl: daemon.url },
@@ -23,9 +30,9 @@ async function startWithoutToken(): Promise<SdkPlace> {
 }
 
 /** Sandboxes are made by a control plane, which gives the token to daemon and SDK. */
-async function startWithToken(): Promise<SdkPlace> {
+async function startWithToken(place: SdkPlaceOptions): Promise<SdkPlace> {
   await using stack = new AsyncDisposableStack();
-  const daemon = stack.use(await startBuiltDaemon({ token: TOKEN }));
+  const daemon = stack.use(await startBuiltDaemon({ token: TOKEN, argv: argvOf(place) }));
   const { apiKey, url: apiUrl } = stack.use(await startControlPlane(daemon.url, TOKEN));
   const owned = stack.move();
   return {

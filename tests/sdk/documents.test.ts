@@ -18,7 +18,7 @@ describe.each(["README.md", "docs/sdk.md"])("%s", (document) => {
     const own = examples.filter(({ hasControlPlane }) => hasControlPlane === (name === "with a token"));
     let place: SdkPlace | undefined;
     beforeAll(async () => {
-      if (own.length > 0) place = await start();
+      if (own.length > 0) place = await start({ hasKernels: true });
     });
     afterAll(async () => place?.[Symbol.asyncDispose]());
 

@@ -78,6 +78,8 @@ const MODULES = [
 ];
 /** Terminals, charts and all kinds of cells pass the gate as commands and simple cells do. */
 const GATED = MODULES.filter((module) => !/charts|checks_code|pty/.test(module));
+/** What these call needs no kernel. */
+const WITHOUT_CODE = /sandbox|pty|watch|git/;
 
 describe.each([
   ...MODULES.map((module) => [module, ...WITHOUT_TOKEN] as const),
@@ -88,7 +90,7 @@ describe.each([
   let rest = "";
 
   beforeAll(async () => {
-    place = await start();
+    place = await start({ hasKernels: !WITHOUT_CODE.test(module) });
     await using server = module.startsWith("checks_git") ? await startSeededServer() : undefined;
     const { stdout, note } = await runChecks(module, place.options, server?.variables ?? {});
     rest = note;

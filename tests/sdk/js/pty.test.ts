@@ -7,7 +7,7 @@ let daemon: BuiltDaemon;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
-  daemon = await startBuiltDaemon();
+  daemon = await startBuiltDaemon({ argv: ["--kernels="] });
   sandbox = await Sandbox.create({ debug: true, sandboxUrl: daemon.url });
 });
 afterAll(async () => daemon?.[Symbol.asyncDispose]());

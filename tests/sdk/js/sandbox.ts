@@ -1,6 +1,6 @@
 import { Sandbox } from "e2b";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import type { SdkOptions, SdkPlace } from "../../helpers/sdk-place.ts";
+import type { SdkOptions, SdkPlace, SdkPlaceOptions } from "../../helpers/sdk-place.ts";
 
 /** One test's place: the sandbox of its file, and a directory of its own in there. */
 export interface SandboxPlace {
@@ -10,12 +10,15 @@ export interface SandboxPlace {
   options: SdkOptions;
 }
 
-/** Has one sandbox for the tests that are declared behind it; `take` is called before each with a new directory. */
-export function onSandbox(start: () => Promise<SdkPlace>, take: (place: SandboxPlace) => void): void {
+/** Has one sandbox, without kernels, for the tests that are declared behind it; `take` is called before each with a new directory. */
+export function onSandbox(
+  start: (options: SdkPlaceOptions) => Promise<SdkPlace>,
+  take: (place: SandboxPlace) => void,
+): void {
   let place: SdkPlace;
   let sandbox: Sandbox;
   beforeAll(async () => {
-    place = await start();
+    place = await start({ hasKernels: false });
     sandbox = await Sandbox.create(place.options);
   });
   afterAll(async () => place?.[Symbol.asyncDispose]());
