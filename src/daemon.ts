@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Config, isLoopbackHost, socketPath } from "./config.ts";
+import { primeMessages } from "./contracts/prime.ts";
 import { createApp } from "./edge/app.ts";
 import { docsPageRoutes } from "./edge/docs-page.ts";
 import { Gate } from "./edge/gate.ts";
@@ -39,6 +40,7 @@ import { portsRoutes } from "./ports/rest.ts";
 import { watchRoutes } from "./watch/rest.ts";
 import { watchRpcRoutes } from "./watch/rpc.ts";
 import { createServices, type Services } from "./services.ts";
+import { StartWork } from "./start-work.ts";
 import { thawLeft } from "./state-services.ts";
 
 /** By then the default contexts have begun. */
@@ -51,7 +53,7 @@ export interface Daemon extends AsyncDisposable {
   readonly routes: readonly Route[];
 }
 
-/** Builds all services, opens the ports, and begins to create the default contexts. @throws SandboxError */
+/** Builds all services and opens the ports; the default contexts and the start command begin soon after. @throws SandboxError */
 export async function startDaemon(config: Config, log: Logger, places = THIS_MACHINE): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const services = createServices(stack, config, { log, places });
@@ -59,6 +61,10 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   const routes = createRoutes(services, join(config.root, "dist", "docs.html"));
   const freedMemory = stack.use(new FreedMemory({ log }));
   const startGarbage = stack.use(new StartGarbage({ log }));
+  const stopping = new AbortController();
+  const startWork = new StartWork({
+    begin: () => void beginWork(services, log, stopping.signal).then(() => startGarbage.begin()),
+  });
   const listeners = stack.use(new Listeners({ log }));
   // Before the listeners close, which remove their socket files on the only thread: they may be on a file system that is frozen.
   stack.use(services.fileSystem);
@@ -75,6 +81,7 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
       onAnswered: (request) => {
         services.requestTimes.note(request);
         startGarbage.noteWork();
+        startWork.noteAnswer();
       },
     },
     listeners,
@@ -89,27 +96,23 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
   if (config.isInsecure && services.access.state === "open") {
     log.warn("insecure", { detail: "everybody who reaches this address may do anything" });
   }
-  beginWork(stack, services, { log, onDefaults: () => startGarbage.begin() });
+  stack.use(startWork).expectAnswer();
+  const later = setTimeout(() => void services.oom.prime(), PRIME_MS).unref();
+  stack.defer(() => {
+    clearTimeout(later);
+    stopping.abort();
+  });
   const owned = stack.move();
   return { ports, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** What nobody has asked for yet waits until those who did have had their answers: the event loop turns first. */
-function beginWork(
-  stack: AsyncDisposableStack,
-  { contexts, template, oom }: Services,
-  { log, onDefaults }: { log: Logger; onDefaults: () => void },
-): void {
-  const first = setImmediate(() => {
-    thawLeft(log);
-    void contexts.createDefaults().then(onDefaults);
-    template.begin();
-  });
-  const later = setTimeout(() => void oom.prime(), PRIME_MS).unref();
-  stack.defer(() => {
-    clearImmediate(first);
-    clearTimeout(later);
-  });
+/** What nobody has asked for yet. Resolves when the default contexts are there and the first messages have nothing to wait for. */
+async function beginWork({ contexts, template }: Services, log: Logger, signal: AbortSignal): Promise<void> {
+  thawLeft(log);
+  const created = contexts.createDefaults();
+  template.begin();
+  await created;
+  await primeMessages(signal);
 }
 
 function createRoutes(services: Services, docsPage: string): Route[] {

@@ -66,10 +66,11 @@ export class Contexts implements AsyncDisposable {
   readonly #starting = new Set<CodeContext>();
   /** Ends of removed contexts' kernels. */
   readonly #ending = new Set<Promise<void>>();
-  #areDefaultsReady = false;
+  #areDefaultsReady: boolean;
 
   constructor(options: ContextsOptions) {
     this.#options = options;
+    this.#areDefaultsReady = options.registry.defaults.length === 0;
     this.#expiry = new IdleExpiry({
       limitMs: options.limits.idleMs,
       clock: options.launcher.clock,

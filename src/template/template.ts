@@ -41,7 +41,7 @@ export class Template implements AsyncDisposable {
   readonly #commands: ImageCommands;
   /** At the daemon's end, and when somebody does not want the start command any more. */
   readonly #stopping = new AbortController();
-  #state: TemplateState["state"] = "starting";
+  #state: TemplateState["state"];
   #why: string | undefined;
   #run: Run | undefined;
   #restarts = 0;
@@ -50,6 +50,8 @@ export class Template implements AsyncDisposable {
   constructor(options: TemplateOptions) {
     this.#options = options;
     this.#commands = new ImageCommands(options);
+    const isThereMore = options.startCommand !== undefined || options.readyCommand !== undefined;
+    this.#state = isThereMore ? "starting" : "ready";
   }
 
   get state(): TemplateState {

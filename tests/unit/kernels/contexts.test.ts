@@ -44,6 +44,12 @@ describe("the default contexts", () => {
     );
   });
 
+  test("are ready at once where there are none", async () => {
+    await using other = new ContextsPlace();
+    other.addKernel("some", `echo '${TOY_ANSWER}'`);
+    expect(other.open().areDefaultsReady).toBe(true);
+  });
+
   test("are created in the order of their kernels, but Python's, which requests without a language mean, first", async () => {
     await using other = new ContextsPlace();
     for (const name of ["abc", "python", "xyz"]) other.addKernel(name, `echo '${TOY_ANSWER}'`, { isDefault: true });

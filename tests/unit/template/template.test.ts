@@ -37,7 +37,13 @@ const shell = (commandLine: string): { cmd: string; args: string[] } => ({ cmd: 
 type Wishes = Partial<Pick<TemplateOptions, "startCommand" | "readyCommand" | "restart" | "tryMs">>;
 
 /** A template that has begun; programs start in `directory`. */
-function begin(wishes: Wishes, directory = "/"): Place {
+function begin(wishes: Wishes, directory?: string): Place {
+  const place = create(wishes, directory);
+  place.template.begin();
+  return place;
+}
+
+function create(wishes: Wishes, directory = "/"): Place {
   const log: Record<string, unknown>[] = [];
   const write = (line: string): void => void log.push(JSON.parse(line) as Record<string, unknown>);
   const logger = createLogger({ level: "info", format: "json", write });
@@ -58,7 +64,6 @@ function begin(wishes: Wishes, directory = "/"): Place {
   const processes = new Processes({ runs, exec });
   const defaults = { startCommand: undefined, readyCommand: undefined, restart: "never" as const };
   const template = new Template({ processes, runs, log: logger, shell, ...defaults, ...wishes });
-  template.begin();
   return {
     template,
     runs,
@@ -81,6 +86,15 @@ function fresh(): string {
 function lines(path: string): string[] {
   return existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean) : [];
 }
+
+test.each<[string, Wishes]>([
+  ["ready", {}],
+  ["starting", { startCommand: "exec sleep 600" }],
+  ["starting", { readyCommand: "true" }],
+])("it is %s before it begins with %o", async (state, wishes) => {
+  await using place = create(wishes);
+  expect(place.template.state).toEqual({ state, why: undefined, runId: undefined, restarts: 0 });
+});
 
 test("what a run has left behind is ended before the next one", async () => {
   const [pids, seen] = [fresh(), fresh()];
