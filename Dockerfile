@@ -26,7 +26,7 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=npmrc,target=/root/.npmrc -
  && npm install $options --no-save --save-prod "esbuild@$(node -p 'require("./package-lock.json").packages["node_modules/esbuild"].version')" \
  && cd node_modules/node-pty \
  && node /usr/local/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js rebuild --nodedir=/usr/local
-COPY tsconfig.json build.config.ts code-cache.config.ts artefact.config.ts ./
+COPY tsconfig.json build.config.ts bundle.config.ts code-cache.config.ts artefact.config.ts ./
 COPY src src
 COPY kernels kernels
 RUN node build.config.ts && node artefact.config.ts /out/opt/guestd

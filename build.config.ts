@@ -2,7 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build, type BuildOptions, type Plugin } from "esbuild";
+import { build } from "esbuild";
+import { forNode, inDaemon, LAZY, lazyName, nearKoffi } from "./bundle.config.ts";
 import { CODE_CACHE } from "./src/program.ts";
 
 const root = import.meta.dirname;
@@ -41,7 +42,14 @@ function isCurrent(): boolean {
     ...drivers().map(({ product }) => product),
   ];
   if (!products.every((file) => existsSync(file))) return false;
-  const names = ["src", "package.json", "package-lock.json", "build.config.ts", "code-cache.config.ts"];
+  const names = [
+    "src",
+    "package.json",
+    "package-lock.json",
+    "build.config.ts",
+    "bundle.config.ts",
+    "code-cache.config.ts",
+  ];
   const sources = [
     ...names.map((name) => join(root, name)),
     interruptsSource,
@@ -105,96 +113,15 @@ function compile(product: string, flags: readonly string[], sources: readonly st
   }
 }
 
-/** Packages, or the file of one, that little of the work needs: their code is read when something first imports them. */
-const LAZY = ["chokidar", "simple-git", "systeminformation/lib/memory.js", "@valibot/to-json-schema"];
-const lazyName = (name: string): string =>
-  name
-    .replace(/^@.*\//, "")
-    .replace(/\.js$/, "")
-    .replaceAll("/", "-");
-
-const lazyPackages: Plugin = {
-  name: "lazy-packages",
-  setup(bundler) {
-    bundler.onResolve({ filter: /^[@\w]/ }, ({ path, kind }) =>
-      kind === "dynamic-import" && LAZY.includes(path)
-        ? { path: `./lazy/${lazyName(path)}.js`, external: true }
-        : undefined,
-    );
-  },
-};
-
-/** What packages of ours ask Node for and use only as an HTTP/2 server or as a client, which we are not: package → module → what it gets instead. */
-const NEEDLESS: Readonly<Record<string, Record<string, string>>> = {
-  "@hono/node-server": { "node:http2": "export class Http2ServerRequest {}\nexport const constants = {};" },
-  ws: { https: "module.exports = {};", tls: "module.exports = {};" },
-};
-
-const withoutNeedless: Plugin = {
-  name: "without-needless",
-  setup(bundler) {
-    for (const [name, modules] of Object.entries(NEEDLESS)) {
-      const isInside = (importer: string): boolean => importer.includes(`/node_modules/${name}/`);
-      bundler.onResolve({ filter: /^(node:)?(http2|https|tls)$/ }, ({ path, importer }) =>
-        path in modules && isInside(importer) ? { path, namespace: name } : undefined,
-      );
-      bundler.onLoad({ filter: /./, namespace: name }, ({ path }) => ({ contents: modules[path] ?? "" }));
-    }
-  },
-};
-
-/** koffi's own way to its add-on looks at Node's program file and at all of `node:util`: 5 ms. Where the add-on is elsewhere it goes that way. */
-const KOFFI = `
-let addOn;
-try {
-  addOn = require(\`@koromix/koffi-linux-\${process.arch}/linux_\${process.arch}/koffi.node\`);
-} catch {
-  addOn = require("koffi");
-}
-module.exports = addOn;`;
-
-const nearKoffi: Plugin = {
-  name: "near-koffi",
-  setup(bundler) {
-    bundler.onResolve({ filter: /^koffi$/ }, ({ namespace }) =>
-      namespace === "near-koffi" ? { path: "koffi", external: true } : { path: "koffi", namespace: "near-koffi" },
-    );
-    bundler.onLoad({ filter: /./, namespace: "near-koffi" }, () => ({ contents: KOFFI }));
-  },
-};
-
-const forNode = {
-  bundle: true,
-  // Node's ES modules cost 30 ms at each start, and bring its HTTP client along with node:http (docs/decisions/0037).
-  format: "cjs",
-  platform: "node",
-  target: "node24",
-  supported: { "dynamic-import": false },
-  define: { "import.meta.dirname": "__dirname" },
-  // Native add-ons find their binaries relative to their own files.
-  external: ["koffi", "node-pty"],
-  // Comments and spaces would stay in memory with the source, and the first letter that is not ASCII doubles all of it.
-  minifyWhitespace: true,
-  lineLimit: 120,
-  legalComments: "none",
-  sourcemap: "linked",
-  logLevel: "warning",
-} satisfies BuildOptions;
-
 async function bundleDaemon(): Promise<void> {
   rmSync(dist, { recursive: true, force: true });
   await build({
     ...forNode,
-    entryPoints: {
-      main: join(root, "src", "boot.ts"),
-      guestd: join(root, "src", "main.ts"),
-      "file-worker": join(root, "src", "host", "file-worker.ts"),
-    },
+    entryPoints: { main: join(root, "src", "boot.ts"), "file-worker": join(root, "src", "host", "file-worker.ts") },
     outdir: dist,
-    plugins: [lazyPackages, withoutNeedless, nearKoffi],
-    // ws looks for an add-on of that name, which we do not bring.
-    define: { ...forNode.define, "process.env.WS_NO_BUFFER_UTIL": '"1"' },
+    plugins: [nearKoffi],
   });
+  await build({ ...inDaemon, entryPoints: { guestd: join(root, "src", "main.ts") }, outdir: dist });
   await build({
     ...forNode,
     entryPoints: LAZY.map((name) => ({ in: name, out: lazyName(name) })),
@@ -215,6 +142,7 @@ function makeCodeCache(): void {
     if (before?.equals(made)) return;
     before = made;
   }
+  throw new Error(`the code cache was another one in each of ${CODE_CACHE_ROUNDS} rounds`);
 }
 
 /** The page of `/docs`: one file, with its style and script in it. */

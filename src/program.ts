@@ -34,7 +34,7 @@ export function runProgram(script: Script, folder: string): void {
   run(createRequire(join(folder, PROGRAM)), folder);
 }
 
-/** What is to be in the file that `compileProgram` takes, once the program has run for a while. */
+/** What is to be in the file that `compileProgram` takes, once the program has answered. */
 export function codeCacheOf(script: Script, folder: string): Buffer {
   return sealCodeCache(script.createCachedData(), readFileSync(join(folder, PROGRAM)));
 }

@@ -1,6 +1,7 @@
 import { setImmediate as othersTurn } from "node:timers/promises";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type EntryInfoSchema, FileType, ListDirResponseSchema } from "./gen/filesystem_pb.js";
+import { FileType } from "./filesystem-enums.ts";
+import { type EntryInfoSchema, ListDirResponseSchema } from "./gen/filesystem_pb.js";
 
 export type EntryInit = MessageInitShape<typeof EntryInfoSchema> & {
   modifiedTime?: { seconds: bigint; nanos: number };

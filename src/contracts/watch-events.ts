@@ -1,11 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type EntryInit, entryJson } from "./entry-list.ts";
-import {
-  EventType,
-  FilesystemEventSchema,
-  GetWatcherEventsResponseSchema,
-  WatchDirResponseSchema,
-} from "./gen/filesystem_pb.js";
+import { EventType } from "./filesystem-enums.ts";
+import { FilesystemEventSchema, GetWatcherEventsResponseSchema, WatchDirResponseSchema } from "./gen/filesystem_pb.js";
 
 /** A change on the wire. */
 export interface EventInit {

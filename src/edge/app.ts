@@ -5,6 +5,7 @@ import { basicUser, type Gate } from "./gate.ts";
 import type { HostRule } from "./host-rule.ts";
 import { errorResponse, methodNotAllowed, notFound } from "./replies.ts";
 import { type EdgeContext, type EdgeEnv, type Face, RequestContext } from "./request-context.ts";
+import { RequestIds } from "./request-id.ts";
 import { type AnsweredRequest, logRequest } from "./request-log.ts";
 import type { Route, RouteFamily } from "./route.ts";
 
@@ -37,8 +38,9 @@ export interface Origins {
 export function createApp(options: AppOptions, { faceOf, isLocal }: Origins): Hono<EdgeEnv> {
   const { gate, hostRule, log } = options;
   const app = new Hono<EdgeEnv>({ strict: true });
+  const ids = new RequestIds();
   app.use(async (c, next) => {
-    const request = new RequestContext(c.env, faceOf(c), log);
+    const request = new RequestContext(c.env, { listenerFace: faceOf(c), log, ids });
     c.set("request", request);
     const { outgoing } = c.env;
     outgoing.setHeader("Server", options.server);

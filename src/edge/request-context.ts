@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { SandboxError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { ClientGone, isBug, publicError } from "./errors.ts";
+import type { RequestIds } from "./request-id.ts";
 
 /**
  * Which contract a request is under where the two differ (`/health`, preflights, 404 and 405 bodies):
@@ -27,10 +27,13 @@ export class RequestContext {
   #controller: AbortController | undefined;
   #errorCode: string | undefined;
 
-  constructor(bindings: HttpBindings, listenerFace: Face, log: Logger) {
+  constructor(
+    bindings: HttpBindings,
+    { listenerFace, log, ids }: { listenerFace: Face; log: Logger; ids: RequestIds },
+  ) {
     const { headers } = bindings.incoming;
     this.#log = log;
-    this.id = traceId(headers["traceparent"]) ?? randomUUID();
+    this.id = traceId(headers["traceparent"]) ?? ids.next();
     const port = headers["e2b-sandbox-port"];
     this.face = port === undefined ? listenerFace : port === INTERPRETER_PORT ? "interpreter" : "api";
     this.#outgoing = bindings.outgoing;

@@ -1,6 +1,8 @@
 import { type EntryInit, encodeEntryList } from "../contracts/entry-list.ts";
-import { FileType, Filesystem as FilesystemService } from "../contracts/gen/filesystem_pb.js";
+import { FileType } from "../contracts/filesystem-enums.ts";
+import { Filesystem as FilesystemService } from "../contracts/gen/filesystem_pb.js";
 import type { Call } from "../edge/connect/call.ts";
+import { lateMethods } from "../edge/connect/methods.ts";
 import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
 import type { Caller, Filesystem } from "./filesystem.ts";
@@ -11,7 +13,7 @@ const LEGACY_USER_AGENT = "connect-python";
 
 /** The routes of `filesystem.Filesystem` that are not about watching. */
 export function filesystemRpcRoutes(filesystem: Filesystem): Route[] {
-  const { method } = FilesystemService;
+  const method = lateMethods("filesystem.Filesystem", () => FilesystemService.method);
   return [
     unaryRoute(method.stat, async ({ path }, call) => {
       const entry = await filesystem.stat(path, callerOf(call));

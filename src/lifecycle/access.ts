@@ -6,25 +6,26 @@ import { SandboxError } from "../errors.ts";
  * `/init`, which decides; `token`: this one for good. A token can be added where there is none, never changed or cleared.
  */
 export class Access {
-  #token: Buffer | undefined;
-  /** Signatures of URLs are made with the token itself. */
-  #tokenText: string | undefined;
+  #token: string | undefined;
+  /** Of the token, once there was one to compare with it. */
+  #tokenDigest: Buffer | undefined;
   #isLocked: boolean;
 
   constructor(options: { token: string | undefined; isLocked: boolean }) {
-    this.#token = options.token === undefined ? undefined : digest(options.token);
-    this.#tokenText = options.token;
+    this.#token = options.token;
     this.#isLocked = options.isLocked;
   }
 
   get state(): "token" | "locked" | "open" {
-    if (this.#token) return "token";
+    if (this.#token !== undefined) return "token";
     return this.#isLocked ? "locked" : "open";
   }
 
   /** Compares in constant time. */
   isToken(candidate: string): boolean {
-    return this.#token !== undefined && timingSafeEqual(this.#token, digest(candidate));
+    if (this.#token === undefined) return false;
+    this.#tokenDigest ??= digest(this.#token);
+    return timingSafeEqual(this.#tokenDigest, digest(candidate));
   }
 
   /**
@@ -33,7 +34,8 @@ export class Access {
    * @throws SandboxError unauthenticated
    */
   checkInitialize(candidate: string | undefined, firstTokenHash?: string): void {
-    if (this.#token ? candidate !== undefined && this.isToken(candidate) : hasHash(candidate ?? "", firstTokenHash))
+    const hasToken = this.#token !== undefined;
+    if (hasToken ? candidate !== undefined && this.isToken(candidate) : hasHash(candidate ?? "", firstTokenHash))
       return;
     const message = candidate === undefined ? "access token reset not authorized" : "access token validation failed";
     throw new SandboxError("unauthenticated", message, {
@@ -45,14 +47,12 @@ export class Access {
   initialize(token: string | undefined): void {
     this.checkInitialize(token);
     this.#isLocked = false;
-    if (token === undefined || this.#token) return;
-    this.#token = digest(token);
-    this.#tokenText = token;
+    this.#token ??= token;
   }
 
   /** SHA-256 of `before`, the token and `after`; undefined while there is no token. */
   digestAround(before: string, after: string): Buffer | undefined {
-    return this.#tokenText === undefined ? undefined : digest(before + this.#tokenText + after);
+    return this.#token === undefined ? undefined : digest(before + this.#token + after);
   }
 }
 

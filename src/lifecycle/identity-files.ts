@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoText } from "../errors.ts";
 import { makeDirectoriesInPool } from "../lib/make-directories.ts";
 import { Mutex } from "../lib/mutex.ts";
+import { kernelUuid } from "../lib/uuid.ts";
 import type { Logger } from "../log.ts";
 
 /** A file that programs look for, by its name in the folder. */
@@ -56,7 +56,7 @@ export class IdentityFiles implements AsyncDisposable {
   async #replace({ name, text, mode }: IdentityFile): Promise<void> {
     const path = join(this.#folder, name);
     if (text === undefined) return rm(path, { force: true });
-    const draft = `${path}.${randomUUID()}`;
+    const draft = `${path}.${kernelUuid()}`;
     try {
       await writeFile(draft, text, { flag: "wx", mode });
       const { ino } = await stat(draft, { bigint: true });

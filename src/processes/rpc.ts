@@ -15,6 +15,7 @@ import {
 import { decodeSendInput } from "../contracts/input-decoder.ts";
 import type { Call } from "../edge/connect/call.ts";
 import { type Codec, unmarshalError } from "../edge/connect/codec.ts";
+import { lateMethods } from "../edge/connect/methods.ts";
 import { clientStreamRoute, serverStreamRoute } from "../edge/connect/stream.ts";
 import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
@@ -52,7 +53,7 @@ export interface ProcessRpcDeps {
 /** The routes of `process.Process`. */
 export function processRpcRoutes(deps: ProcessRpcDeps): Route[] {
   const { processes, base64 } = deps;
-  const { method } = Process;
+  const method = lateMethods("process.Process", () => Process.method);
   return [
     unaryRoute(method.list, () => ({ processes: processes.list().map(processInfo) })),
     serverStreamRoute(method.start, (request, call) => start(deps, request, call), {

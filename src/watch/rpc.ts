@@ -1,8 +1,10 @@
 import type { EntryInit } from "../contracts/entry-list.ts";
-import { EventType, Filesystem as FilesystemService, type WatchDirRequest } from "../contracts/gen/filesystem_pb.js";
+import { EventType } from "../contracts/filesystem-enums.ts";
+import { Filesystem as FilesystemService, type WatchDirRequest } from "../contracts/gen/filesystem_pb.js";
 import { encodeWatchMessage, type EventInit, WatcherEventsEncoder } from "../contracts/watch-events.ts";
 import type { Call } from "../edge/connect/call.ts";
 import { frame } from "../edge/connect/envelope.ts";
+import { lateMethods } from "../edge/connect/methods.ts";
 import { serverStreamRoute } from "../edge/connect/stream.ts";
 import { unaryRoute } from "../edge/connect/unary.ts";
 import type { Route } from "../edge/route.ts";
@@ -39,7 +41,7 @@ export interface WatchRpcDeps {
 /** The routes of `filesystem.Filesystem` that are about watching. */
 export function watchRpcRoutes(deps: WatchRpcDeps): Route[] {
   const { watchers, pollers } = deps;
-  const { method } = FilesystemService;
+  const method = lateMethods("filesystem.Filesystem", () => FilesystemService.method);
   /** Which of the pollers' watchers tell entries: what was asked for at their creation. */
   const withEntries = new WeakSet<Watcher>();
   return [

@@ -17,6 +17,7 @@ import type { Route } from "../route.ts";
 import { acceptsGzip, type Call, isGzipRequest, readCall } from "./call.ts";
 import { type Codec, decodeMessage, encodeMessage } from "./codec.ts";
 import { endStreamFrame, FLAG_COMPRESSED, frame, PREFIX_BYTES, readEnvelopes } from "./envelope.ts";
+import type { LateMethod } from "./methods.ts";
 import { unsupportedContentType } from "./unsupported.ts";
 
 const deflate = promisify(gzip);
@@ -44,7 +45,7 @@ const MAX_KEEPALIVE_MS = 3_600_000;
 
 /** A route that serves one server-streaming RPC. An item is pulled once the one before is in the client's socket. */
 export function serverStreamRoute<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodServerStreaming<I, O>,
+  { path, describe }: LateMethod<DescMethodServerStreaming<I, O>>,
   handler: (request: MessageShape<I>, call: Call) => AsyncIterable<StreamItem<O>>,
   options: ServerStreamOptions<O> = {},
 ): Route {
@@ -54,6 +55,7 @@ export function serverStreamRoute<I extends DescMessage, O extends DescMessage>(
     // No closure below may hold the context: it would be kept as long as the stream lasts.
     const { request } = c.var;
     const { incoming, outgoing } = c.env;
+    const method = describe();
     const call = readCall(c, codec, { ownsDeadline: options.ownsDeadline ?? false });
     const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
     const encode = (item: StreamItem<O>): Buffer =>
@@ -69,17 +71,18 @@ export function serverStreamRoute<I extends DescMessage, O extends DescMessage>(
     });
     return RESPONSE_ALREADY_SENT;
   };
-  return { method: "POST", path: pathOf(method), family: "rpc", access: "token", handle };
+  return { method: "POST", path, family: "rpc", access: "token", handle };
 }
 
 /** A route that serves one client-streaming RPC: many messages in, one out. */
 export function clientStreamRoute<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodClientStreaming<I, O>,
+  { path, describe }: LateMethod<DescMethodClientStreaming<I, O>>,
   handler: (requests: AsyncIterable<MessageShape<I>>, call: Call) => Promise<MessageInitShape<O>>,
 ): Route {
   const handle = async (c: EdgeContext): Promise<Response> => {
     const codec = codecOf(c);
     if (!codec) return unsupportedContentType(c, Object.keys(CONTENT_TYPES));
+    const method = describe();
     const call = readCall(c, codec, { ownsDeadline: false });
     const isGzip = acceptsGzip(c.req.header("connect-accept-encoding"));
     const { request } = c.var;
@@ -90,11 +93,7 @@ export function clientStreamRoute<I extends DescMessage, O extends DescMessage>(
     await pump(isGzip ? compressed(items) : items, outgoing, { headers: streamHeaders(codec, isGzip) });
     return RESPONSE_ALREADY_SENT;
   };
-  return { method: "POST", path: pathOf(method), family: "rpc", access: "token", handle };
-}
-
-function pathOf(method: { parent: { typeName: string }; name: string }): string {
-  return `/${method.parent.typeName}/${method.name}`;
+  return { method: "POST", path, family: "rpc", access: "token", handle };
 }
 
 function codecOf(c: EdgeContext): Codec | undefined {

@@ -9,6 +9,7 @@ import type { Route } from "../route.ts";
 import { acceptsGzip, type Call, isGzipRequest, readCall } from "./call.ts";
 import { type Codec, decodeMessage, encodeMessage } from "./codec.ts";
 import { decompress, MAX_MESSAGE_BYTES } from "./envelope.ts";
+import type { LateMethod } from "./methods.ts";
 import { unsupportedContentType } from "./unsupported.ts";
 
 const deflate = promisify(gzip);
@@ -25,7 +26,7 @@ export interface UnaryOptions<I extends DescMessage> {
 
 /** A route that serves one unary RPC of the Connect protocol, in JSON and protobuf. A handler may encode a large answer itself. */
 export function unaryRoute<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodUnary<I, O>,
+  { path, describe }: LateMethod<DescMethodUnary<I, O>>,
   handler: (
     request: MessageShape<I>,
     call: Call,
@@ -39,13 +40,13 @@ export function unaryRoute<I extends DescMessage, O extends DescMessage>(
     const call = readCall(c, codec, { ownsDeadline: false });
     const isGzip = isGzipRequest(c.req.header("content-encoding"));
     const body = await readBody(c.env.incoming, MAX_MESSAGE_BYTES, memory && ((bytes) => memory.take(bytes)));
+    const method = describe();
     const request = decode(method.input, codec, isGzip ? await decompress(body) : body);
     const output = await handler(request, call);
     memory?.give(body);
     const answer = Buffer.isBuffer(output) ? output : encodeMessage(method.output, codec, output);
     return reply(c, answer, codec, isGzip);
   };
-  const path = `/${method.parent.typeName}/${method.name}`;
   return { method: "POST", path, family: "rpc", access: "token", handle };
 }
 
