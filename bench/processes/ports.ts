@@ -45,14 +45,22 @@ async function follow({ port }: BuiltDaemon): Promise<Follower> {
   return { text: () => text, changed, [Symbol.dispose]: () => leaving.abort() };
 }
 
+/** Nobody is silent where others open and close ports: all on the machine are told. */
+function linesOf({ text }: Follower): number {
+  return text().split("\n").length;
+}
+
 async function benchFollowers(daemon: BuiltDaemon): Promise<void> {
   const none = await idleFigures([daemon.pid], IDLE_MS);
   using followers = new DisposableStack();
-  followers.use(await follow(daemon));
+  const first = followers.use(await follow(daemon));
   await pause(SETTLE_MS);
+  const beforeOne = linesOf(first);
   const one = await idleFigures([daemon.pid], IDLE_MS);
+  const afterOne = linesOf(first);
   for (let count = 1; count < MANY; count += 1) followers.use(await follow(daemon));
   await pause(SETTLE_MS);
+  const beforeMany = linesOf(first);
   const many = await idleFigures([daemon.pid], IDLE_MS);
   const words = (figures: typeof none): string =>
     `${figures.cpuPercent.toFixed(2)} %, ${figures.wakeUpsPerSecond.toFixed(1)} wake-ups/s`;
@@ -61,14 +69,14 @@ async function benchFollowers(daemon: BuiltDaemon): Promise<void> {
     unit: "%",
     ours: one.cpuPercent,
     target: { on: "ours", atMost: 0.5 },
-    note: `${words(one)}; with none ${words(none)}`,
+    note: `${words(one)}, ${afterOne - beforeOne} events of other programs meanwhile; with none ${words(none)}`,
   });
   report({
     what: `CPU with ${MANY} silent followers of ports`,
     unit: "%",
     ours: many.cpuPercent,
     target: { on: "ours", atMost: 0.5 },
-    note: words(many),
+    note: `${words(many)}, ${linesOf(first) - beforeMany} events of other programs meanwhile`,
   });
 }
 
