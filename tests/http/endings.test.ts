@@ -63,8 +63,9 @@ const byRpc = (signal: string) => (run: RunView) =>
 
 /** Prints `up` and then lives on. */
 const LIVES = "echo up; exec sleep 60";
-/** The same, with something to do when it is asked to end. */
-const asked = (action: string): string => `trap '${action}' TERM; sleep 60 >/dev/null 2>&1 & echo up; wait`;
+/** The same, with something to do when it is asked to end. What it has forked holds no pipe any more when it prints. */
+const asked = (action: string): string =>
+  `trap '${action}' TERM; sleep 60 >/dev/null 2>&1 & until [ /proc/$!/fd/2 -ef /dev/null ]; do :; done; echo up; wait`;
 
 /** More than is ever read in one go, less than a pipe holds: it is all there when the program dies. */
 const PIPEFUL = 'printf "%060000d" 0';
