@@ -19,7 +19,8 @@ export default defineConfig({
       }),
       project("curl", ["tests/curl/**/*.test.ts"]),
       project("kernels", ["tests/kernels/**/*.test.ts"]),
-      project("sdk", ["tests/sdk/**/*.test.ts"]),
+      // Clients of daemons in processes of their own, which mostly wait for them: two files at a time, and none of the others beside them.
+      project("sdk", ["tests/sdk/**/*.test.ts"], { maxWorkers: 2, sequence: { groupOrder: 1 } }),
       // Builds images, one after the other (`npm run test:image`).
       project("image", ["tests/image/**/*.test.ts"], {
         testTimeout: 300_000,
