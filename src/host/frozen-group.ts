@@ -28,20 +28,26 @@ export class FrozenGroup {
     this.#path = join(this.#ownPath ?? "", name);
   }
 
-  /** An empty one; undefined where there is no writable cgroup, or its kernel cannot freeze any (before 5.2). */
+  /**
+   * An empty one; undefined where there is no writable cgroup, or its kernel cannot freeze any (before 5.2), or it cannot be locked: the
+   * next daemon to start here would thaw it, if one that starts right now has not already.
+   */
   static open(): FrozenGroup | undefined {
     const parent = writableCgroup();
     if (parent === undefined) return undefined;
     const group = new FrozenGroup(parent);
     try {
-      mkdirSync(group.#folder);
-      group.#tryLock();
-      writeFileSync(join(group.#folder, "cgroup.freeze"), "1");
-      return group;
+      // Whoever can open it can hold its lock, and nobody would ever thaw it.
+      mkdirSync(group.#folder, 0o700);
+      if (group.#tryLock()) {
+        writeFileSync(join(group.#folder, "cgroup.freeze"), "1");
+        return group;
+      }
     } catch {
-      group.#remove();
-      return undefined; // read-only, or no groups may be made here
+      // read-only, or no groups may be made here
     }
+    group.#remove();
+    return undefined;
   }
 
   /** Thaws those in our own group whose daemon was killed before it did. @returns how many processes go on */
@@ -111,7 +117,7 @@ export class FrozenGroup {
       if (tryLockFile(fd)) this.#lock = fd;
       else closeSync(fd);
     } catch {
-      // it is gone
+      // it is gone, or there are too many open files
     }
     return this.#lock !== undefined;
   }
