@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, readlinkSync, rmSync, writeSync } from "node:fs";
 
 /** A process by its number and when it began: with that the number stands for it alone. */
 export interface StoppedProcess {
@@ -6,7 +6,10 @@ export interface StoppedProcess {
   startTime: number;
 }
 
-/** A file with the processes that are stopped by us, for whoever comes after us: nobody else could tell them from others. */
+/**
+ * A file with the processes that are stopped by us, for whoever comes after us: nobody else could tell them from others. Its first line says
+ * where those numbers mean anything.
+ */
 export class StopRecord {
   readonly #path: string;
   #fd: number | undefined;
@@ -18,11 +21,20 @@ export class StopRecord {
   /** To be called before a process is stopped. */
   note({ pid, startTime }: StoppedProcess): void {
     try {
-      this.#fd ??= openSync(this.#path, "w", 0o600);
-      writeSync(this.#fd, `${pid} ${startTime}\n`);
+      const fd = this.#fd ?? this.#begin();
+      writeSync(fd, `${pid} ${startTime}\n`);
     } catch {
-      // The disk is full: should we be killed now, this one stays stopped.
+      // The disk is full, or /proc does not say where we are: should we be killed now, this one stays stopped.
     }
+  }
+
+  /** A file of its own, whatever is there already: no link is followed. */
+  #begin(): number {
+    const space = numberSpace();
+    rmSync(this.#path, { force: true });
+    const fd = (this.#fd = openSync(this.#path, "wx", 0o600));
+    writeSync(fd, `${space}\n`);
+    return fd;
   }
 
   /** None is stopped any more. */
@@ -34,14 +46,29 @@ export class StopRecord {
   }
 }
 
-/** What a record holds, in the order in which it was noted; nothing where there is none. */
+/** What a record holds, in the order in which it was noted; nothing where there is none, or its numbers mean nothing here. */
 export function readStopRecord(path: string): StoppedProcess[] {
   try {
-    const lines = readFileSync(path, "latin1")
-      .split("\n")
-      .map((line) => line.split(" ").map(Number));
-    return lines.map(([pid = 0, startTime = NaN]) => ({ pid, startTime })).filter(({ pid }) => pid > 1);
+    const [space, ...lines] = readText(path).split("\n");
+    if (space !== numberSpace()) return [];
+    const fields = lines.map((line) => line.split(" ").map(Number));
+    return fields.map(([pid = 0, startTime = NaN]) => ({ pid, startTime })).filter(({ pid }) => pid > 1);
   } catch {
     return [];
   }
+}
+
+function readText(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    return readFileSync(fd, "latin1");
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What a process's number and start time belong to: this boot of the machine, where start times are counted from, and this container. */
+function numberSpace(): string {
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
 }
