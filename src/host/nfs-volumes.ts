@@ -20,7 +20,7 @@ export interface NfsVolumesDeps {
   exec: ExecContext;
   /** In the form of `/proc/self/mountinfo`. */
   mountList: string;
-  /** How long all volumes of one call may take together. */
+  /** How long all volumes of one call may take together, frozen time not counted: `mount` is a program like any other. */
   budgetMs: number;
 }
 
@@ -45,8 +45,8 @@ export class NfsVolumes {
    * @throws SandboxError failed_precondition with the words of `mount`, or when something else is mounted there; deadline_exceeded
    */
   async mount(volumes: readonly Volume[]): Promise<void> {
-    const { budgetMs } = this.#deps;
-    using limit = limitedSignal(new AbortController().signal, budgetMs);
+    const { budgetMs, launcher } = this.#deps;
+    using limit = limitedSignal(new AbortController().signal, budgetMs, launcher.clock);
     for (const volume of volumes) {
       const what = `cannot mount ${JSON.stringify(volume.target)} at ${JSON.stringify(volume.path)}`;
       try {

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -175,6 +177,18 @@ test("an /init thaws also while another one is mounting volumes, which are froze
     [204, ""],
   ]);
   expect(place.calls.map((call) => call[5])).toEqual(["slow:/a", "server:/b", "server:/c"]);
+});
+
+test("the time of a mount does not pass while it is frozen", async () => {
+  await using place = await Place.make(2500);
+  const answer = place.mount(["slow:/a", "a"]);
+  await until(() => existsSync(join(place.folder, "pid")));
+  const freeze = (path: string): Promise<Response> => place.daemon.fetch(path, { method: "POST" });
+  expect(await (await freeze("/freeze?maxWaitMs=5000")).json()).toMatchObject({ frozen: 1 });
+  await once(spawn("sleep", ["3"]), "exit");
+  writeFileSync(join(place.folder, "go on"), "");
+  expect((await freeze("/unfreeze")).status).toBe(204);
+  expect(await answer).toEqual([204, ""]);
 });
 
 test("a machine without mount says so", async () => {
