@@ -1,4 +1,5 @@
 import { HeldParts } from "./held-parts.ts";
+import { LetGoMarkers } from "./let-go-markers.ts";
 import { MarkedStream, type StreamPart } from "./marked-stream.ts";
 import type { TextStream } from "./types.ts";
 
@@ -7,8 +8,6 @@ const STREAMS = ["stdout", "stderr"] as const;
 const MAX_HELD_TEXT_BYTES = 16 * 1024 * 1024;
 /** Likewise for events behind a forged one; one alone may be as large as it likes. */
 const MAX_HELD_EVENT_BYTES = 64 * 1024 * 1024;
-/** Markers let go of whose events may still come: a kernel's own are few. */
-const MAX_LET_GO = 4096;
 
 /** Receives what a kernel says in the order it was said. Text is only valid during the call. */
 export interface MergeTarget<Event> {
@@ -20,7 +19,8 @@ export interface MergeTarget<Event> {
 /**
  * Puts three pipes back into the order in which a kernel wrote to them. Before each event the kernel writes a numbered marker
  * into both text streams: text behind marker n waits for event n, and event n waits until both streams have reached it.
- * What waits is bounded; beyond that it is handed on as it stands: the order may be lost then, but nothing else.
+ * What waits is bounded; beyond that it is handed on as it stands: the order may be lost then, but no text and no event is, and no event
+ * waits for what was handed on.
  */
 export class StreamMerge<Event extends { barrier: number }> {
   readonly #target: MergeTarget<Event>;
@@ -28,7 +28,10 @@ export class StreamMerge<Event extends { barrier: number }> {
   /** Parts behind a marker whose event has not come; the first of each is always a barrier. */
   readonly #held: Readonly<Record<TextStream, HeldParts<StreamPart>>>;
   /** Barriers that hold nothing any more, since too much was behind them. */
-  readonly #letGo: Readonly<Record<TextStream, Set<number>>> = { stdout: new Set(), stderr: new Set() };
+  readonly #letGo: Readonly<Record<TextStream, LetGoMarkers>> = {
+    stdout: new LetGoMarkers(),
+    stderr: new LetGoMarkers(),
+  };
   readonly #events = new HeldParts<{ event: Event; sizeBytes: number }>(({ sizeBytes }) => sizeBytes);
 
   constructor(options: { nonce: string; target: MergeTarget<Event> }) {
@@ -99,8 +102,7 @@ export class StreamMerge<Event extends { barrier: number }> {
 
   /** Takes marker `barrier` away and lets out the text behind it, up to the next marker. */
   #pass(stream: TextStream, barrier: number): void {
-    const letGo = this.#letGo[stream];
-    for (const number of letGo) if (number <= barrier) letGo.delete(number);
+    this.#letGo[stream].pass(barrier);
     const held = this.#held[stream];
     for (let { first } = held; first; { first } = held) {
       if ("barrier" in first && first.barrier > barrier) return;
@@ -111,11 +113,9 @@ export class StreamMerge<Event extends { barrier: number }> {
 
   /** Text does not wait for the events of the markers there are any more, and those do not wait for this stream. */
   #giveUpOrder(stream: TextStream): void {
-    const letGo = this.#letGo[stream];
-    for (const part of this.#held[stream].takeAll()) {
-      if ("barrier" in part && letGo.size < MAX_LET_GO) letGo.add(part.barrier);
-      this.#deliver(stream, part);
-    }
+    const parts = this.#held[stream].takeAll();
+    this.#letGo[stream].add(parts.flatMap((part) => ("barrier" in part ? [part.barrier] : [])));
+    for (const part of parts) this.#deliver(stream, part);
   }
 
   #deliver(stream: TextStream, part: StreamPart): void {

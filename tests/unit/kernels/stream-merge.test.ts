@@ -1,28 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { StreamMerge } from "../../../src/kernels/stream-merge.ts";
-
-const NONCE = "00ff";
-const marker = (content: number | string): string => `\0\x1b]K;${NONCE};${content}\x07`;
+import { createMerge, event, marker, out } from "./merges.ts";
 
 type Wire = "stdout" | "stderr" | "events";
-type TestEvent = { barrier: number; name: string };
-
-/** A merge that writes down what it delivers: `o:` and `e:` for text, `|` for the end of a unit, names for events. */
-function createMerge(): { merge: StreamMerge<TestEvent>; log: string[] } {
-  const log: string[] = [];
-  const merge = new StreamMerge<TestEvent>({
-    nonce: NONCE,
-    target: {
-      onText: (stream, bytes) => void log.push(`${stream === "stdout" ? "o" : "e"}:${bytes.toString("latin1")}`),
-      onUnitEnd: (stream) => void log.push(stream === "stdout" ? "o|" : "e|"),
-      onEvent: ({ name }) => void log.push(name),
-    },
-  });
-  return { merge, log };
-}
-
-const event = (barrier: number): TestEvent => ({ barrier, name: `event ${barrier}` });
-const out = (text: string): Buffer => Buffer.from(text, "latin1");
 
 describe("an event", () => {
   test("waits until both streams have reached its marker", () => {
@@ -113,98 +92,6 @@ describe("flushing", () => {
     expect(log).toEqual(["o:a", "e:c", "o:b", "o|", "o:\0", "e:\0\x1b]K;", "event 1", "event 2"]);
     merge.flush();
     expect(log).toHaveLength(8);
-  });
-});
-
-const MIB = 1024 * 1024;
-const FORGED = 999_999;
-
-/** What a merge has delivered of a stream, in pieces that are counted and not kept. */
-function countingMerge(): { merge: StreamMerge<TestEvent>; bytes: () => number; events: string[]; texts: string[] } {
-  let bytes = 0;
-  const events: string[] = [];
-  const texts: string[] = [];
-  const merge = new StreamMerge<TestEvent>({
-    nonce: NONCE,
-    target: {
-      onText: (_stream, text) => {
-        bytes += text.length;
-        if (text.length < 100) texts.push(text.toString());
-      },
-      onUnitEnd: () => undefined,
-      onEvent: ({ name }) => {
-        events.push(name);
-        texts.push(name);
-      },
-    },
-  });
-  return { merge, bytes: () => bytes, events, texts };
-}
-
-describe("behind a forged marker", () => {
-  test("text is held up to 16 MiB and then handed on, every byte of it", () => {
-    const { merge, bytes } = countingMerge();
-    const piece = Buffer.alloc(64 * 1024, "x");
-    merge.push("stdout", out(marker(FORGED)));
-    for (let sent = piece.length; sent <= 40 * MIB; sent += piece.length) {
-      merge.push("stdout", piece);
-      expect(sent - bytes()).toBeLessThanOrEqual(17 * MIB);
-    }
-    expect(bytes()).toBe(40 * MIB);
-  });
-
-  test("it comes in order, with its ends of units, and later text waits for nothing", () => {
-    const { merge, log } = createMerge();
-    merge.push("stdout", out(`a${marker(FORGED)}b${marker("")}c`));
-    merge.push("stdout", Buffer.alloc(17 * MIB, "x"));
-    merge.push("stdout", out("d"));
-    expect(log.map((line) => line.slice(0, 3))).toEqual(["o:a", "o:b", "o|", "o:c", "o:x", "o:d"]);
-  });
-
-  test("events and text that come later are in order again", () => {
-    const { merge, texts } = countingMerge();
-    merge.push("stdout", out(marker(FORGED)));
-    merge.push("stdout", Buffer.alloc(17 * MIB, "x"));
-    merge.pushEvent(event(1));
-    merge.push("stderr", out(marker(1)));
-    expect(texts).toEqual([]);
-    merge.push("stdout", out(`before${marker(1)}behind${marker(2)}last`));
-    expect(texts).toEqual(["before", "event 1", "behind"]);
-    merge.push("stderr", out(marker(2)));
-    merge.pushEvent(event(2));
-    expect(texts).toEqual(["before", "event 1", "behind", "event 2", "last"]);
-  });
-
-  test("an event whose own marker was there too comes as soon as the other stream has reached it", () => {
-    const { merge, events } = countingMerge();
-    merge.push("stdout", out(`${marker(1)}${marker(FORGED)}`));
-    merge.push("stdout", Buffer.alloc(17 * MIB, "x"));
-    merge.pushEvent(event(1));
-    expect(events).toEqual([]);
-    merge.push("stderr", out(marker(1)));
-    expect(events).toEqual(["event 1"]);
-  });
-
-  test("text in tiny pieces is held no longer for that: markers cost more than they hold", () => {
-    const { merge, bytes, events } = countingMerge();
-    for (let number = FORGED; number < FORGED + 100_000; number += 100) {
-      merge.push("stdout", out(Array.from({ length: 100 }, (_, index) => `${marker(number + index)}x`).join("")));
-    }
-    expect(bytes()).toBeGreaterThan(90_000);
-    merge.push("stdout", out(marker(1)));
-    merge.push("stderr", out(marker(1)));
-    merge.pushEvent(event(1));
-    expect(events).toEqual(["event 1"]);
-  });
-
-  test("events behind a forged one are held up to 64 MiB and then handed on, in order, and no large one alone is", () => {
-    const { merge, events } = countingMerge();
-    merge.pushEvent(event(FORGED), 100 * MIB);
-    expect(events).toEqual([]);
-    for (let number = 1; number <= 20; number += 1) merge.pushEvent(event(number), 10 * MIB);
-    expect(events).toEqual([FORGED, ...Array.from({ length: 13 }, (_, index) => index + 1)].map((n) => `event ${n}`));
-    merge.flush();
-    expect(events).toHaveLength(21);
   });
 });
 
