@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { splitPath } from "../../../src/filesystem/place.ts";
 import { withoutSecrets } from "../../../src/git/credentials.ts";
 import { withoutTrailing } from "../../../src/lib/without-trailing.ts";
+import { cpuMilliseconds } from "../../helpers/cpu-milliseconds.ts";
 
 test("what a text ends with is cut off, and nothing before that", () => {
   expect(["/a//b//", "//", "", "ab"].map((text) => withoutTrailing(text, "/"))).toEqual(["/a//b", "", "", "ab"]);
@@ -25,13 +26,7 @@ const USES: Record<string, { use: (text: string) => unknown; hostile: string; ha
   },
 };
 
-function millisecondsOf(work: () => unknown): number {
-  const began = performance.now();
-  work();
-  return performance.now() - began;
-}
-
 test.each(Object.entries(USES))("%s takes no time of another order", (_name, { use, hostile, harmless }) => {
   use(harmless);
-  expect(millisecondsOf(() => use(hostile))).toBeLessThan(20 * (millisecondsOf(() => use(harmless)) + 2));
+  expect(cpuMilliseconds(() => use(hostile))).toBeLessThan(20 * (cpuMilliseconds(() => use(harmless)) + 2));
 });
