@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../helpers/daemon.ts";
@@ -16,12 +17,17 @@ interface Event {
 
 const STAGE = "so far ".repeat(130);
 const STEPS = 3 * Math.ceil(STALLING_BYTES / STAGE.length);
-/** A server that says so much of its progress, each step by itself, that a client who does not read is stalled long before the last. */
+/**
+ * A server that says so much of its progress, each step by itself, that a client who does not read is stalled long before the last. Where
+ * there is a pipe `turns` beside it, each step waits for a byte from there.
+ */
 const TALKING = `#!/usr/bin/python3
 import os, sys, time
+path = os.path.join(os.path.dirname(__file__), "turns")
+turns = open(path, "rb", 0) if os.path.exists(path) else None
 for step in range(1, ${STEPS} + 1):
     sys.stderr.write("${STAGE.trim()}: %d%% (%d/${STEPS})\\n" % (step * 100 // ${STEPS}, step)); sys.stderr.flush()
-    time.sleep(0.001)
+    turns.read(1) if turns else time.sleep(0.001)
 os.execvp(sys.argv[1], sys.argv[1:])
 `;
 
@@ -48,22 +54,32 @@ function beginClone(path: string): Promise<StallingReader> {
   });
 }
 
-async function readAll(reader: StallingReader): Promise<{ last: Event | undefined; steps: number[] }> {
+async function readAll(
+  reader: StallingReader,
+  onStep?: () => void,
+): Promise<{ last: Event | undefined; steps: number[] }> {
   const steps: number[] = [];
   let last: Event | undefined;
   for await (const event of reader.events<Event>()) {
-    if (event.stage?.endsWith(STAGE.trim())) steps.push(event.done ?? 0);
     last = event;
+    if (!event.stage?.endsWith(STAGE.trim())) continue;
+    steps.push(event.done ?? 0);
+    onStep?.();
   }
   return { last, steps };
 }
 
-test("a reader who keeps up is told of nearly all that git says", async () => {
+test("a reader who keeps up is told of all that git says", async () => {
+  const path = join(place.folder, "turns");
+  execFileSync("mkfifo", [path]);
+  const turns = openSync(path, "r+");
   using reader = await beginClone(join(place.folder, "read"));
-  const { last, steps } = await readAll(reader);
+  const { last, steps } = await readAll(reader, () => void writeSync(turns, "."));
+  closeSync(turns);
+  unlinkSync(path);
   expect(last).toMatchObject({ type: "result", branch: "main" });
   expect(reader.bytes).toBeGreaterThan(STALLING_BYTES);
-  expect(steps).toEqual([...new Set(steps)].toSorted((a, b) => a - b));
+  expect(steps).toEqual(Array.from({ length: STEPS }, (_, index) => index + 1));
 });
 
 test.each([
