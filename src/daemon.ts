@@ -107,8 +107,9 @@ export async function startDaemon(config: Config, log: Logger, places = THIS_MAC
 }
 
 /** What nobody has asked for yet. Resolves when the default contexts are there and the first messages have nothing to wait for. */
-async function beginWork({ contexts, template }: Services, log: Logger, signal: AbortSignal): Promise<void> {
+async function beginWork({ state, contexts, template }: Services, log: Logger, signal: AbortSignal): Promise<void> {
   thawLeft(log);
+  void state.removeLeft(signal);
   const created = contexts.createDefaults();
   template.begin();
   await created;

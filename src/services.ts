@@ -75,9 +75,8 @@ export type Services = ReturnType<typeof createServices>;
 
 /** Services in the order in which they need each other; they are disposed in the opposite one. */
 export function createServices(stack: AsyncDisposableStack, config: Config, { log, places }: Surroundings) {
-  const stateDir = createState(stack, config, log);
-  const logsDir = join(stateDir, "logs");
-  makeDirectories(logsDir, 0o700);
+  const state = createState(stack, config, log);
+  const { path: stateDir, logsDir } = state;
   const users = new Users();
   const { defaultUser, defaultWorkdir: defaultDirectory, imageEnv } = config;
   const exec = new ExecContext({ users, path: programPath(config.path), defaultUser, defaultDirectory, imageEnv });
@@ -99,8 +98,9 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
   const contexts = stack.use(createContexts({ registry, launcher, runs, exec, log }, stateDir, config));
   const metadata = new MetadataStore(new Mounts());
   const rights = createRights(stack, config, log);
-  const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: join(stateDir, "uploads") };
+  const writing = { exec, rights, metadata, locks: new FileLocks(), spoolDirectory: join(state.self, "uploads") };
   return {
+    state,
     users,
     access,
     identity,
@@ -130,14 +130,14 @@ export function createServices(stack: AsyncDisposableStack, config: Config, { lo
     ...createPorts(stack, config, { runs, contexts, log }),
     contexts,
     git: createGit(stack, config, stateDir, { launcher, exec }),
-    fileSystem: new FrozenFileSystem({ path: config.freezableFs, stateDirectory: stateDir }),
-    freezer: stack.use(createFreezer(launcher, stateDir, log)),
+    fileSystem: new FrozenFileSystem({ path: config.freezableFs, stateDirectory: state.self }),
+    freezer: stack.use(createFreezer(launcher, stopRecordIn(state.self), log)),
   };
 }
 
 /** Of all that is disposed, last made and first to go: who is frozen hears no SIGTERM. */
-function createFreezer({ freezer }: Launcher, stateDir: string, log: Logger): Freezer {
-  freezer.recordPath = stopRecordIn(stateDir);
+function createFreezer({ freezer }: Launcher, recordPath: string, log: Logger): Freezer {
+  freezer.recordPath = recordPath;
   freezer.onOverdue = () => log.warn("thawed", { reason: "nobody has thawed the programs in time" });
   return freezer;
 }

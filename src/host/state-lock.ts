@@ -1,6 +1,17 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { lockFile, tryLockFile } from "./libc-lock.ts";
+import { ifThere } from "./remove-tree.ts";
 
 /** In a directory of state: whoever has made that holds it, and nobody does once they are gone, however they ended. */
 export const STATE_LOCK = "guestd.lock";
@@ -8,7 +19,7 @@ const WORDS = Buffer.from("guestd keeps its state here while it runs, and holds 
 
 /**
  * Holds `directory`, which was made just now, until this is disposed. The lock has its name only once it is held: nobody finds it free
- * before. Undefined where files cannot be locked: nobody takes the directory for one that was left.
+ * before. `directory` is a path of the directory itself. Undefined where files cannot be locked: nobody takes the directory for one that was left.
  */
 export function holdState(directory: string): Disposable | undefined {
   const unnamed = join(directory, `.${STATE_LOCK}`);
@@ -20,8 +31,9 @@ export function holdState(directory: string): Disposable | undefined {
     renameSync(unnamed, join(directory, STATE_LOCK));
     return holding(fd);
   } catch {
-    if (fd !== undefined) closeSync(fd);
-    rmSync(unnamed, { force: true });
+    if (fd === undefined) return undefined;
+    closeSync(fd);
+    ifThere(() => unlinkSync(unnamed));
     return undefined;
   }
 }

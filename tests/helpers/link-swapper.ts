@@ -8,9 +8,16 @@ export interface LinkSwapper extends AsyncDisposable {
   swaps(): Promise<number>;
 }
 
-/** Swaps `path`, in a process of its own, between a file of its own content and a link to `target`, from now on until disposed. */
-export async function startLinkSwapper(path: string, target: string): Promise<LinkSwapper> {
-  const child = fork(join(import.meta.dirname, "link-swapper-child.ts"), [path, target]);
+/**
+ * Swaps `path`, in a process of its own, between a file of its own content (or a directory) and a link to `target`, from now on until
+ * disposed.
+ */
+export async function startLinkSwapper(
+  path: string,
+  target: string,
+  kind: "file" | "directory" = "file",
+): Promise<LinkSwapper> {
+  const child = fork(join(import.meta.dirname, "link-swapper-child.ts"), [path, target, kind]);
   const exited = once(child, "exit");
   await once(child, "message");
   return {

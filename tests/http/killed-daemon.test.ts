@@ -46,9 +46,8 @@ test("what a killed daemon has left in its named directory goes with the next st
   writeFileSync(join(state, "notes"), "");
 
   const next = await serve(["--state-dir", state]);
-  expect(next.lines.filter((line) => line.includes("state_dir.leftovers_removed"))).toEqual([
-    expect.stringContaining('"count":1'),
-  ]);
+  await until(() => next.lines.some((line) => line.includes("state_dir.leftovers_removed")));
+  expect(next.lines.filter((line) => /state_dir.*removed/.test(line))).toEqual([expect.stringContaining('"count":1')]);
   expect(existsSync(join(state, left))).toBe(false);
   for (const daemon of [living, next]) await use(daemon, place.path);
   for (const { child } of [next, living]) child.kill("SIGTERM");
