@@ -1,6 +1,6 @@
 // How esbuild makes the daemon's bundle: what of packages and of Node is left out or loaded later, so that the start does not wait for it (docs/decisions/0037).
 import { builtinModules } from "node:module";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 
@@ -151,5 +151,10 @@ export const inDaemon = {
   ...forNode,
   plugins: [lazyPackages, withoutNeedless, nearKoffi, lateModules],
   // ws looks for an add-on of that name, which we do not bring.
-  define: { ...forNode.define, "process.env.WS_NO_BUFFER_UTIL": '"1"' },
+  define: {
+    ...forNode.define,
+    "process.env.WS_NO_BUFFER_UTIL": '"1"',
+    "Uint8Array.prototype.setFromBase64": "setBytesFromBase64",
+  },
+  inject: [join(import.meta.dirname, "src", "contracts", "set-bytes-from-base64.ts")],
 } satisfies BuildOptions;

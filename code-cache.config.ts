@@ -1,4 +1,4 @@
-// `node --random-seed=1 code-cache.config.ts <dist>`: starts the daemon of the bundle, asks it for its health, and keeps what V8 has compiled until then.
+// `node --random-seed=1 code-cache.config.ts <dist>`: starts the daemon of the bundle, asks it for its health, and keeps what V8 has compiled until it has come to rest.
 // The build runs it. Without the seed no two would be the same.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
@@ -16,8 +16,8 @@ const settings = join(place, "settings.json");
 const socketPath = join(place, "socket");
 const GIVE_UP_MS = 30_000;
 const LOOK_MS = 20;
-/** The request is over by then in whatever order both sides learn of it. */
-const SETTLE_MS = 400;
+/** What the daemon does behind its first answer is over by then, so that it does not matter what came first. */
+const SETTLE_MS = 1000;
 
 process.on("exit", () => rmSync(place, { recursive: true, force: true }));
 process.argv = [node, join(dist, "main.js"), "--port", "0", "--interpreter-port", "off", "--kernels", ""];
@@ -26,42 +26,25 @@ process.argv.push("--listen", `unix:${socketPath}`, "--state-dir", join(place, "
 writeFileSync(settings, "{}");
 process.env["GUESTD_CONFIG"] = settings;
 installPlainClasses();
-/** What the daemon puts off, until the cache has been made: what it would do by then depended on the machine, and so would the cache. */
-const later = holdTimers();
+// The daemon's own timers wait until it is done: on a slow machine it would else begin with what it does behind the first answer before that.
+const { setTimeout } = globalThis;
+globalThis.setTimeout = ((run: () => void, ms = 0) => setTimeout(run, ms + GIVE_UP_MS)) as typeof setTimeout;
 const script = compileProgram(dist);
 runProgram(script, dist);
-later.setTimeout(() => fail("the daemon does not answer"), GIVE_UP_MS);
+setTimeout(() => fail("the daemon does not answer"), GIVE_UP_MS);
 ask();
 
 function ask(): void {
   get({ socketPath, path: "/health", agent: false }, ({ statusCode }) => {
     if (statusCode !== 204) fail(`the daemon answers ${statusCode}`);
-    later.setTimeout(keep, SETTLE_MS);
-  }).on("error", () => later.setTimeout(ask, LOOK_MS));
+    setTimeout(keep, SETTLE_MS);
+  }).on("error", () => setTimeout(ask, LOOK_MS));
 }
 
 function keep(): void {
   writeFileSync(join(dist, CODE_CACHE), codeCacheOf(script, dist));
-  later.letGo();
+  globalThis.setTimeout = setTimeout;
   process.kill(process.pid, "SIGTERM"); // ends as any daemon does, and with that status
-}
-
-/** Timers that are set from now on ring late enough, immediates when they are let go. */
-function holdTimers(): { setTimeout: typeof setTimeout; letGo: () => void } {
-  const { setTimeout, setImmediate } = globalThis;
-  const letGo = Promise.withResolvers<void>();
-  const held = {
-    setTimeout: (run: () => void, ms = 0) => setTimeout(run, ms + GIVE_UP_MS),
-    setImmediate: (run: () => void) => setImmediate(() => void letGo.promise.then(run)),
-  };
-  Object.assign(globalThis, held);
-  return {
-    setTimeout,
-    letGo: () => {
-      Object.assign(globalThis, { setTimeout, setImmediate });
-      letGo.resolve();
-    },
-  };
 }
 
 function fail(why: string): never {

@@ -9,15 +9,12 @@ const PRIMED: readonly (() => DescMethod)[] = [() => Process.method.start, () =>
 /** Makes what the first message of an RPC would wait for, in small steps: whoever asks meanwhile has his turn between them. */
 export async function primeMessages(signal: AbortSignal): Promise<void> {
   for (const describe of PRIMED) {
-    const steps = [
-      () => void describe(),
-      ({ input }: DescMethod) => void fromBinary(input, toBinary(input, create(input))),
-      ({ output }: DescMethod) => void fromJsonString(output, toJsonString(output, create(output))),
-    ];
-    for (const step of steps) {
-      await othersTurn();
-      if (signal.aborted) return;
-      step(describe());
-    }
+    await othersTurn();
+    if (signal.aborted) return;
+    const { input, output } = describe();
+    await othersTurn();
+    fromBinary(input, toBinary(input, create(input)));
+    await othersTurn();
+    fromJsonString(output, toJsonString(output, create(output)));
   }
 }
