@@ -8,6 +8,7 @@ import { canEnterDirectory } from "./host/permissions.ts";
 import { ifThere } from "./host/remove-tree.ts";
 import { findLeftState, makeStateDirectory, removeLeftState, type StateDirectory } from "./host/state-directory.ts";
 import { StoppedProcesses } from "./host/stopped-processes.ts";
+import { limitedSignal } from "./lib/abort.ts";
 import { makeDirectories } from "./lib/make-directories.ts";
 import type { Logger } from "./log.ts";
 
@@ -56,7 +57,9 @@ async function removeLeft(
   paths: readonly string[],
   { parent, log, signal }: { parent: string; log: Logger; signal: AbortSignal },
 ): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(REMOVE_LEFT_MS)]);
+  // Not of `AbortSignal.timeout`: nobody would hold it, and with the next collection of garbage the limit would be gone.
+  using limited = limitedSignal(signal, REMOVE_LEFT_MS);
+  const limit = limited.signal;
   let count = 0;
   for (const path of paths) {
     if (limit.aborted) break;

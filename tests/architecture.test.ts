@@ -153,6 +153,12 @@ test("directories are made in one place, whose rules are other ones than Node's"
   expect((await sourceFiles(root)).filter((file) => own.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
 });
 
+test("no limit of time is lost with a collection of garbage: a signal of `any` alone does not hold that of `timeout`", async () => {
+  const lost = /AbortSignal\.any\([^;]*AbortSignal\.timeout\(/;
+  expect(lost.test("AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])")).toBe(true);
+  expect((await sourceFiles(root)).filter((file) => lost.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+});
+
 test("no regular expression in src looks for one repetition at the end: of each place it could begin at it would look for the end", async () => {
   const found: string[] = [];
   for (const file of await sourceFiles(root)) {

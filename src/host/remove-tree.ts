@@ -61,9 +61,7 @@ class TreeRemoval {
     return `${faultWords(this.#firstFault)}${this.#faults > 1 ? ` (and ${this.#faults - 1} more)` : ""}`;
   }
 
-  /** @throws the reason of the signal */
   note(error: unknown): void {
-    this.#signal.throwIfAborted();
     if (this.#faults === 0) this.#firstFault = error;
     this.#faults += 1;
   }
@@ -84,11 +82,14 @@ class TreeRemoval {
       const wanted = names.filter((name) => !skipped.has(name.toString("latin1")));
       if (depth === 0) this.#found += wanted.length;
       const paths = wanted.map((name) => Buffer.concat([Buffer.from(`${directory}/`), name]));
+      // All of them settle before anything is thrown: their paths have the number of a descriptor, which is closed then.
       const areFiles = await Promise.all(paths.map((path) => this.#attempt(() => removeFile(path))));
+      this.#signal.throwIfAborted();
       // One directory after the other: each level of the tree holds its descriptors.
       for (const [index, path] of paths.entries()) {
         const isFile = areFiles[index];
         const isGone = isFile === false ? await this.#attempt(() => this.#removeDirectory(path, depth)) : isFile;
+        this.#signal.throwIfAborted();
         if (isGone) continue;
         isEmpty = false;
         skipped.add(wanted[index]?.toString("latin1") ?? "");
@@ -97,12 +98,12 @@ class TreeRemoval {
     return isEmpty;
   }
 
-  /** What `call` says; undefined when it failed, which is noted. */
+  /** What `call` says; undefined when it failed, which is noted unless the time is over. Never rejects. */
   async #attempt(call: () => Promise<boolean>): Promise<boolean | undefined> {
     try {
       return await call();
     } catch (error) {
-      this.note(error);
+      if (!this.#signal.aborted) this.note(error);
       return undefined;
     }
   }

@@ -93,7 +93,11 @@ export async function removeLeftState(path: string, signal: AbortSignal): Promis
 
 function visitLeft(path: string, visit: (self: string) => void): boolean {
   using held = holdLeft(path);
-  if (held) visit(selfOf(held.fd));
+  try {
+    if (held) visit(selfOf(held.fd));
+  } catch {
+    // Its record cannot be removed: nor can it itself, which is told when that is tried. The others are to be visited all the same.
+  }
   return held !== undefined;
 }
 

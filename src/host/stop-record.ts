@@ -32,9 +32,14 @@ export class StopRecord {
   #begin(): number {
     const space = numberSpace();
     rmSync(this.#path, { force: true });
-    const fd = (this.#fd = openSync(this.#path, "wx", 0o600));
-    writeSync(fd, `${space}\n`);
-    return fd;
+    const fd = openSync(this.#path, "wx", 0o600);
+    try {
+      writeSync(fd, `${space}\n`);
+      return (this.#fd = fd);
+    } finally {
+      // A record without its first line would say nothing of what comes after it.
+      if (this.#fd === undefined) closeSync(fd);
+    }
   }
 
   /** None is stopped any more. */

@@ -235,6 +235,16 @@ describe("what a killed daemon has left", () => {
     expect(readdirSync(join(parent.path, "away"))).toEqual(["guestd.lock"]);
   });
 
+  test("is found, whatever goes wrong with what is in another", () => {
+    using parent = place();
+    const left = ["guestd-aaaaaa", "guestd-bbbbbb"].map((name) => join(parent.path, name));
+    for (const path of left) renameSync(leaveState(parent.path), path);
+    const found = findLeftState(parent.path, () => {
+      throw new Error("its record cannot be removed");
+    });
+    expect(found.toSorted()).toEqual(left);
+  });
+
   test("stays where there is no time for it, with its lock", async () => {
     using parent = place();
     const left = leaveState(parent.path);
