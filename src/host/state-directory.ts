@@ -48,8 +48,8 @@ const END_MS = 2000;
  */
 export function makeStateDirectory(wanted?: string, onKept: OnKept = () => undefined): StateDirectory {
   const parent = wanted ?? tmpdir();
+  const stack = new AsyncDisposableStack();
   try {
-    const stack = new AsyncDisposableStack();
     if (makeDirectories(parent)) stack.defer(() => removeIfEmpty(parent, onKept));
     const directory = stack.use(openNew(mkdtempSync(join(parent, PREFIX))));
     const { path, fd } = directory;
@@ -62,6 +62,7 @@ export function makeStateDirectory(wanted?: string, onKept: OnKept = () => undef
     });
     return { path, self: selfOf(fd), [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
+    void stack.disposeAsync(); // never fails, as it is here
     throw fromErrno(error, `cannot keep anything in ${JSON.stringify(parent)} (see --state-dir)`);
   }
 }

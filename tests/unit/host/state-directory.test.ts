@@ -148,6 +148,17 @@ describe("at the end", () => {
     expect(readdirSync(parent.path)).toEqual([]);
   });
 
+  test("what was made for one that cannot be made goes again", async () => {
+    using root = place();
+    // So long that no name fits behind it any more.
+    let parent = root.path;
+    while (parent.length < 3900) parent = join(parent, "d".repeat(150));
+    mkdirSync(parent, { recursive: true });
+    const wanted = join(parent, "d".repeat(4090 - parent.length));
+    expect(() => makeStateDirectory(wanted)).toThrow(/cannot keep anything in/);
+    await expect.poll(() => readdirSync(parent)).toEqual([]);
+  });
+
   test("disposing again does nothing", async () => {
     using parent = place();
     const state = makeStateDirectory(parent.path);
